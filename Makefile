@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt bench bench-peers doc
+
+CARGO ?= cargo
+
+help: ## list the targets
+	@echo "usage: make TARGET"
+	@echo
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the hush command line (release)
+	$(CARGO) build --release -p hush-cli
+
+demo: ## encrypted breast-cancer diagnosis from end to end
+	$(CARGO) run --release -p hush-cli --bin hush -- demo
+
+test: ## every test, then the engine's again under each instruction set
+	@scripts/test
+
+lint: ## formatting, clippy without warnings, tidy rules
+	@scripts/lint
+
+fmt: ## format the Rust sources
+	$(CARGO) fmt --all
+
+bench: ## benches of every engine operation
+	$(CARGO) bench -p hush-bench
+
+bench-peers: ## measure beside TenSEAL and OpenFHE; writes docs/benchmarks.md
+	@scripts/peers/run
+
+doc: ## API documentation of every crate, warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
