@@ -20,6 +20,8 @@ pub mod client_spec;
 pub mod error;
 pub mod machine;
 pub mod program;
+pub mod validate;
+mod wire;
 
 pub use client_spec::{
     ClientSpec, KeyManifest, Packing, PackingKind, Place, PostOperation, TensorSpec,
