@@ -1,0 +1,198 @@
+//! The operators of a graph, and the shape of what they compute.
+
+use crate::{ElementType, Function, Movement, Shape, Tensor};
+
+/// What a node computes. Few general operators stand for the many of a model file.
+///
+/// Axes and shapes are those of one sample: the batch dimension is not counted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Operator {
+    /// `y = W x + b` on the last axis: `[…, inputs]` becomes `[…, outputs]`.
+    Linear {
+        /// Shape `[outputs, inputs]`.
+        weight: Tensor,
+        /// Shape `[outputs]`.
+        bias: Option<Tensor>,
+    },
+    /// `y = scale · x + offset`, element by element.
+    Affine {
+        /// Broadcasts to the shape of a sample; often a scalar.
+        scale: Tensor,
+        /// Broadcasts to the shape of a sample; often a scalar.
+        offset: Tensor,
+    },
+    /// One scalar function on every element.
+    Elementwise(Function),
+    /// Reshape, transpose and the like.
+    Movement(Movement),
+    /// Two values of the same shape, element by element.
+    Binary(BinaryOperator),
+    /// `exp(x_i) / Σ exp(x_j)` along `axis`.
+    Softmax {
+        /// The axis that sums to one.
+        axis: usize,
+    },
+    /// The logarithm of [`Operator::Softmax`].
+    LogSoftmax {
+        /// The axis whose exponentials sum to one.
+        axis: usize,
+    },
+    /// The index of the largest element along `axis`; gives [`ElementType::Index`].
+    ArgMax {
+        /// The axis to search.
+        axis: usize,
+        /// Keep the axis with length one.
+        keep_dimension: bool,
+        /// Of equal elements take the last, not the first.
+        last: bool,
+    },
+}
+
+/// How [`Operator::Binary`] combines its operands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BinaryOperator {
+    /// `left + right`.
+    Add,
+    /// `left - right`.
+    Subtract,
+    /// `left · right`.
+    Multiply,
+}
+
+impl BinaryOperator {
+    /// The result for one pair of elements.
+    pub fn evaluate(self, left: f64, right: f64) -> f64 {
+        match self {
+            BinaryOperator::Add => left + right,
+            BinaryOperator::Subtract => left - right,
+            BinaryOperator::Multiply => left * right,
+        }
+    }
+}
+
+impl Operator {
+    /// A scalar [`Operator::Affine`].
+    pub fn affine(scale: f64, offset: f64) -> Operator {
+        Operator::Affine {
+            scale: Tensor::scalar(scale),
+            offset: Tensor::scalar(offset),
+        }
+    }
+
+    /// The name used in dumps and errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Linear { .. } => "linear",
+            Operator::Affine { .. } => "affine",
+            Operator::Elementwise(_) => "elementwise",
+            Operator::Movement(_) => "movement",
+            Operator::Binary(BinaryOperator::Add) => "add",
+            Operator::Binary(BinaryOperator::Subtract) => "subtract",
+            Operator::Binary(BinaryOperator::Multiply) => "multiply",
+            Operator::Softmax { .. } => "softmax",
+            Operator::LogSoftmax { .. } => "log_softmax",
+            Operator::ArgMax { .. } => "arg_max",
+        }
+    }
+
+    /// How many values it reads.
+    pub fn input_count(&self) -> usize {
+        if matches!(self, Operator::Binary(_)) {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// Whether every constant is a finite number.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Operator::Linear { weight, bias } => {
+                weight.is_finite() && bias.as_ref().is_none_or(Tensor::is_finite)
+            }
+            Operator::Affine { scale, offset } => scale.is_finite() && offset.is_finite(),
+            Operator::Elementwise(function) => function.is_finite(),
+            _ => true,
+        }
+    }
+
+    /// What the result holds.
+    pub(crate) fn result_element(&self, input: ElementType) -> ElementType {
+        match self {
+            Operator::ArgMax { .. } => ElementType::Index,
+            _ => input,
+        }
+    }
+
+    /// The shape of the result, or which input (by position) is wrong and why.
+    /// `inputs` has [`Operator::input_count`] entries.
+    pub(crate) fn result_shape(&self, inputs: &[&Shape]) -> Result<Shape, (usize, String)> {
+        let input = inputs[0];
+        let first = |reason: String| (0, reason);
+        match self {
+            Operator::Linear { weight, bias } => {
+                linear_shape(weight, bias.as_ref(), input).map_err(first)
+            }
+            Operator::Affine { scale, offset } => {
+                for constant in [scale, offset] {
+                    constant
+                        .broadcast_to(input.dimensions())
+                        .map_err(|error| first(error.to_string()))?;
+                }
+                Ok(input.clone())
+            }
+            Operator::Elementwise(_) => Ok(input.clone()),
+            Operator::Movement(movement) => movement.result_shape(input).map_err(first),
+            Operator::Binary(_) if inputs[1] != input => {
+                Err((1, format!("the other operand has shape {input}")))
+            }
+            Operator::Binary(_) => Ok(input.clone()),
+            Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
+                check_axis(*axis, input).map_err(first)?;
+                Ok(input.clone())
+            }
+            Operator::ArgMax {
+                axis,
+                keep_dimension,
+                ..
+            } => {
+                check_axis(*axis, input).map_err(first)?;
+                let mut dimensions = input.dimensions().to_vec();
+                if *keep_dimension {
+                    dimensions[*axis] = 1;
+                } else {
+                    dimensions.remove(*axis);
+                }
+                Shape::new(dimensions).map_err(|error| first(error.to_string()))
+            }
+        }
+    }
+}
+
+fn check_axis(axis: usize, input: &Shape) -> Result<(), String> {
+    if axis < input.rank() {
+        Ok(())
+    } else {
+        Err(format!("there is no axis {axis} after the batch"))
+    }
+}
+
+fn linear_shape(weight: &Tensor, bias: Option<&Tensor>, input: &Shape) -> Result<Shape, String> {
+    let &[outputs, inputs] = weight.shape() else {
+        return Err(format!(
+            "the weight has shape {:?}, not two dimensions",
+            weight.shape()
+        ));
+    };
+    if bias.is_some_and(|bias| bias.shape() != [outputs]) {
+        return Err(format!("the bias must have {outputs} elements"));
+    }
+    let mut dimensions = input.dimensions().to_vec();
+    match dimensions.last_mut() {
+        Some(last) if *last == inputs => *last = outputs,
+        _ => return Err(format!("the last dimension must be {inputs}")),
+    }
+    Shape::new(dimensions).map_err(|error| error.to_string())
+}

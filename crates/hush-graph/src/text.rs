@@ -1,0 +1,138 @@
+//! The text form of a graph: one line per input, node and output, the same for the same model.
+
+use crate::{ElementType, Graph, Node, Operator, Tensor};
+use std::fmt;
+
+impl fmt::Display for Graph {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "graph {}", self.name())?;
+        for &input in self.inputs() {
+            let value = self.value(input);
+            writeln!(
+                formatter,
+                "  %{} = input {} : {}",
+                input.index(),
+                value.name,
+                value.shape
+            )?;
+        }
+        for node in self.nodes() {
+            self.write_node(formatter, node)?;
+        }
+        for output in self.outputs() {
+            writeln!(
+                formatter,
+                "  output {} = %{}",
+                output.name,
+                output.value.index()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Graph {
+    fn write_node(&self, formatter: &mut fmt::Formatter<'_>, node: &Node) -> fmt::Result {
+        write!(
+            formatter,
+            "  %{} = {}",
+            node.output.index(),
+            OperatorText(&node.operator)
+        )?;
+        for input in &node.inputs {
+            write!(formatter, " %{}", input.index())?;
+        }
+        let value = self.value(node.output);
+        write!(formatter, " : {}", value.shape)?;
+        if value.element == ElementType::Index {
+            formatter.write_str(" index")?;
+        }
+        writeln!(formatter, "  # {}", node.label())
+    }
+}
+
+struct OperatorText<'a>(&'a Operator);
+
+impl fmt::Display for OperatorText<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Operator::Linear { weight, bias } => {
+                let plus = if bias.is_some() { " + bias" } else { "" };
+                write!(formatter, "linear(weight {:?}{plus})", weight.shape())
+            }
+            Operator::Affine { scale, offset } => {
+                write!(
+                    formatter,
+                    "affine(scale {}, offset {})",
+                    ConstantText(scale),
+                    ConstantText(offset)
+                )
+            }
+            Operator::Elementwise(function) => write!(formatter, "{function}"),
+            Operator::Movement(movement) => write!(formatter, "{movement}"),
+            Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
+                write!(formatter, "{}(axis {axis})", self.0.name())
+            }
+            Operator::ArgMax {
+                axis,
+                keep_dimension,
+                last,
+            } => {
+                let keep = if *keep_dimension {
+                    ", keep dimension"
+                } else {
+                    ""
+                };
+                let last = if *last { ", last" } else { "" };
+                write!(formatter, "arg_max(axis {axis}{keep}{last})")
+            }
+            Operator::Binary(_) => formatter.write_str(self.0.name()),
+        }
+    }
+}
+
+/// Scalars by value, others by shape.
+struct ConstantText<'a>(&'a Tensor);
+
+impl fmt::Display for ConstantText<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_scalar() {
+            Some(value) => write!(formatter, "{value}"),
+            None => write!(formatter, "{:?}", self.0.shape()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Function, GraphBuilder, Operator, Polynomial, Shape, Tensor};
+
+    #[test]
+    fn dump_is_readable() {
+        let mut builder = GraphBuilder::new("demo");
+        let x = builder.input("x", Shape::new(vec![3]).unwrap());
+        let weight = Tensor::new(vec![2, 3], vec![1.0; 6]).unwrap();
+        let linear = Operator::Linear { weight, bias: None };
+        let y = builder.node(vec!["fc".into()], linear, &[x], "y").unwrap();
+        let square = Operator::Elementwise(Function::Polynomial(Polynomial::monomial(2)));
+        let z = builder.node(vec!["pow".into()], square, &[y], "z").unwrap();
+        let w = builder
+            .node(
+                vec!["a".into(), "b".into()],
+                Operator::affine(2.0, -1.0),
+                &[z],
+                "w",
+            )
+            .unwrap();
+        builder.output("w", w).unwrap();
+        assert_eq!(
+            builder.build().unwrap().to_string(),
+            "graph demo\n  \
+             %0 = input x : [batch, 3]\n  \
+             %1 = linear(weight [2, 3]) %0 : [batch, 2]  # fc\n  \
+             %2 = polynomial(1·x^2) %1 : [batch, 2]  # pow\n  \
+             %3 = affine(scale 2, offset -1) %2 : [batch, 2]  # a + b\n  \
+             output w = %3\n"
+        );
+    }
+}
