@@ -1,0 +1,186 @@
+//! Permutations that move blocks of eight words: what X -> X^g does to a transform.
+//!
+//! In bit-reversed order the eight words of a block hold exponents that differ by
+//! multiples of 2N/8, so an automorphism maps blocks to blocks and permutes inside
+//! them in one of eight ways. Two small reads replace a gather.
+
+use crate::isa::{Isa, Kernel};
+use crate::lanes::Lanes;
+use crate::modulus::Modulus;
+
+/// A permutation of a transform of N values given block by block.
+#[derive(Clone, Debug)]
+pub struct BlockPermutation {
+    /// Source block · 8 + pattern, for each block of the result.
+    blocks: Vec<u32>,
+    patterns: [[u64; 8]; 8],
+}
+
+impl BlockPermutation {
+    /// The action of X -> X^`element` (odd) on transforms of length `degree` ≤ 2^28.
+    pub fn automorphism(degree: usize, element: usize) -> Self {
+        assert!(
+            degree.is_power_of_two() && (64..=1 << 28).contains(&degree),
+            "transform length"
+        );
+        assert!(element % 2 == 1, "an automorphism needs an odd exponent");
+        let bits = degree.trailing_zeros();
+        let reverse = |i: usize, bits: u32| i.reverse_bits() >> (usize::BITS - bits);
+        let source = |i: usize| {
+            let exponent = (2 * reverse(i, bits) + 1) * element % (2 * degree);
+            reverse(exponent / 2, bits)
+        };
+        let mut patterns = [[0; 8]; 8];
+        // Pattern c: in-block index k holds exponent class brv3(k), which moves to
+        // element · brv3(k) + c mod 8.
+        for (shift, pattern) in patterns.iter_mut().enumerate() {
+            for (k, index) in pattern.iter_mut().enumerate() {
+                *index = reverse((element * reverse(k, 3) + shift) % 8, 3) as u64;
+            }
+        }
+        let blocks = (0..degree / 8)
+            .map(|block| {
+                let first = source(8 * block);
+                (first / 8 * 8 + reverse(first % 8, 3)) as u32
+            })
+            .collect();
+        Self { blocks, patterns }
+    }
+
+    #[inline(always)]
+    fn entry(&self, block: usize) -> (usize, &[u64; 8]) {
+        let entry = self.blocks[block];
+        ((entry & !7) as usize, &self.patterns[(entry & 7) as usize])
+    }
+}
+
+/// out\[i\] = a\[permutation(i)\].
+pub fn permute(isa: Isa, permutation: &BlockPermutation, out: &mut [u64], a: &[u64]) {
+    assert_eq!(out.len(), 8 * permutation.blocks.len(), "output length");
+    assert_eq!(a.len(), out.len(), "operand length");
+    isa.run(Permute {
+        permutation,
+        out,
+        a,
+    });
+}
+
+struct Permute<'a> {
+    permutation: &'a BlockPermutation,
+    out: &'a mut [u64],
+    a: &'a [u64],
+}
+
+impl Kernel for Permute<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        for (block, to) in self.out.chunks_exact_mut(8).enumerate() {
+            let (from, pattern) = self.permutation.entry(block);
+            lanes.permute_block(&self.a[from..from + 8], pattern, to);
+        }
+    }
+}
+
+/// out\[i\] += a\[permutation(i)\].
+pub fn permute_add_assign(
+    isa: Isa,
+    q: &Modulus,
+    permutation: &BlockPermutation,
+    out: &mut [u64],
+    a: &[u64],
+) {
+    assert_eq!(out.len(), 8 * permutation.blocks.len(), "output length");
+    assert_eq!(a.len(), out.len(), "operand length");
+    isa.run(PermuteAdd {
+        q,
+        permutation,
+        out,
+        a,
+    });
+}
+
+struct PermuteAdd<'a> {
+    q: &'a Modulus,
+    permutation: &'a BlockPermutation,
+    out: &'a mut [u64],
+    a: &'a [u64],
+}
+
+impl Kernel for PermuteAdd<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let q = lanes.modulus(self.q);
+        let mut moved = [0; 8];
+        for (block, to) in self.out.chunks_exact_mut(8).enumerate() {
+            let (from, pattern) = self.permutation.entry(block);
+            lanes.permute_block(&self.a[from..from + 8], pattern, &mut moved);
+            for (to, a) in to
+                .chunks_exact_mut(L::WIDTH)
+                .zip(moved.chunks_exact(L::WIDTH))
+            {
+                lanes.store(lanes.add(lanes.load(to), lanes.load(a), q), to);
+            }
+        }
+    }
+}
+
+/// out\[i\] += a\[permutation(i)\] · b\[i\].
+pub fn permute_multiply_add_assign(
+    isa: Isa,
+    q: &Modulus,
+    permutation: &BlockPermutation,
+    out: &mut [u64],
+    a: &[u64],
+    b: &[u64],
+) {
+    assert_eq!(out.len(), 8 * permutation.blocks.len(), "output length");
+    assert_eq!(a.len(), out.len(), "operand length");
+    assert_eq!(b.len(), out.len(), "operand length");
+    isa.run(PermuteMultiplyAdd {
+        q,
+        permutation,
+        out,
+        a,
+        b,
+    });
+}
+
+struct PermuteMultiplyAdd<'a> {
+    q: &'a Modulus,
+    permutation: &'a BlockPermutation,
+    out: &'a mut [u64],
+    a: &'a [u64],
+    b: &'a [u64],
+}
+
+impl Kernel for PermuteMultiplyAdd<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let q = lanes.modulus(self.q);
+        let mut moved = [0; 8];
+        for (block, (to, b)) in self
+            .out
+            .chunks_exact_mut(8)
+            .zip(self.b.chunks_exact(8))
+            .enumerate()
+        {
+            let (from, pattern) = self.permutation.entry(block);
+            lanes.permute_block(&self.a[from..from + 8], pattern, &mut moved);
+            for ((to, a), b) in to
+                .chunks_exact_mut(L::WIDTH)
+                .zip(moved.chunks_exact(L::WIDTH))
+                .zip(b.chunks_exact(L::WIDTH))
+            {
+                let sum = lanes.sum_from(lanes.load(to));
+                let sum = lanes.multiply_add(sum, lanes.load(a), lanes.load(b), q);
+                lanes.store(lanes.finish(sum, q), to);
+            }
+        }
+    }
+}
