@@ -26,6 +26,12 @@ pub enum ParametersError {
         /// How many may be.
         max: usize,
     },
+    /// A modulus at or below `2^16`.
+    #[error("modulus {modulus} is not above 2^16")]
+    ModulusTooSmall {
+        /// The modulus at fault.
+        modulus: u64,
+    },
     /// A modulus at or above `2^50`.
     #[error("modulus {modulus} is not below 2^50")]
     ModulusTooLarge {

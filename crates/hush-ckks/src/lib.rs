@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod encoder;
 pub mod primes;
 pub mod security;
 

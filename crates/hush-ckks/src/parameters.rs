@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::primes::{MAX_BITS, is_prime};
+use crate::primes::{MAX_BITS, MIN_BITS, is_prime};
 use crate::security::{self, MAX_LOG_DEGREE, MIN_LOG_DEGREE};
 use crate::{CkksError, Level, ParametersError};
 
@@ -40,7 +40,7 @@ struct Inner {
 impl Parameters {
     /// Checks a literal and precomputes what the ring needs.
     ///
-    /// Every modulus must be a prime below `2^50` that is 1 modulo `2N`, all must be distinct,
+    /// Every modulus must be a prime between `2^16` and `2^50` that is 1 modulo `2N`, all must be distinct,
     /// there must be a special prime, the special primes must multiply to at least the product of
     /// every digit (see [`Parameters::digit`]), and `log2(QP)` must keep 128 bits of security by
     /// the table of [`security`].
@@ -259,6 +259,9 @@ fn check(literal: &ParametersLiteral) -> Result<(), ParametersError> {
     let two_n = 2u64 << log_degree;
     let mut seen = BTreeSet::new();
     for &modulus in moduli.iter().chain(special_moduli) {
+        if modulus < 1 << MIN_BITS {
+            return Err(ParametersError::ModulusTooSmall { modulus });
+        }
         if modulus >= 1 << MAX_BITS {
             return Err(ParametersError::ModulusTooLarge { modulus });
         }
@@ -369,7 +372,7 @@ mod tests {
                 refusal(|p| p.special_moduli.clear()),
                 "special_moduli is empty",
             ),
-            (refusal(|p| p.moduli = vec![1; 300]), "302 moduli"),
+            (refusal(|p| p.moduli = vec![65_537; 300]), "302 moduli"),
             (
                 refusal(|p| p.moduli[1] = (1 << 50) + 32769),
                 "not below 2^50",

@@ -9,6 +9,9 @@ use crate::security::{MAX_LOG_DEGREE, MIN_LOG_DEGREE};
 /// the 53-bit mantissa of a double can reduce lazily.
 pub const MAX_BITS: u32 = 50;
 
+/// Every modulus is above `2^MIN_BITS`: the lazy reductions need some room below.
+pub const MIN_BITS: u32 = 16;
+
 fn multiply(left: u64, right: u64, modulus: u64) -> u64 {
     (u128::from(left) * u128::from(right) % u128::from(modulus)) as u64
 }
@@ -65,7 +68,7 @@ pub fn is_prime(value: u64) -> bool {
 ///
 /// # Errors
 /// [`ParametersError::LogDegree`], or [`ParametersError::NotEnoughPrimes`] when `bits` is
-/// outside `log_degree + 2..=50` or that interval holds too few primes.
+/// outside `max(log_degree + 2, 17)..=50` or that interval holds too few primes.
 pub fn ntt_primes(
     log_degree: u32,
     bits: u32,
@@ -80,7 +83,7 @@ pub fn ntt_primes(
         bits,
         count,
     };
-    if bits < log_degree + 2 || bits > MAX_BITS {
+    if bits < (log_degree + 2).max(MIN_BITS + 1) || bits > MAX_BITS {
         return Err(not_enough);
     }
     let (centre, step) = (1u64 << bits, 1u64 << (log_degree + 1));
