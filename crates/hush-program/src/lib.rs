@@ -16,9 +16,12 @@
 //! Non-goals: choosing layouts or parameters (the compiler's work) and arithmetic on ciphertexts (the runtime's).
 #![forbid(unsafe_code)]
 
+pub mod clear;
 pub mod client_spec;
 pub mod error;
+pub mod ladder;
 pub mod machine;
+pub mod noise;
 pub mod program;
 pub mod validate;
 mod wire;

@@ -246,6 +246,31 @@ impl Polynomial {
         (self.degree() + 1).next_power_of_two().trailing_zeros() as usize
     }
 
+    /// The slope at x, by differentiating Horner's rule or Clenshaw's recurrence.
+    pub fn slope(&self, x: f64) -> f64 {
+        match self.basis {
+            Basis::Power => {
+                let (mut value, mut slope) = (0.0, 0.0);
+                for &coefficient in self.coefficients.iter().rev() {
+                    slope = slope * x + value;
+                    value = value * x + coefficient;
+                }
+                slope
+            }
+            Basis::Chebyshev { lo, hi } => {
+                let u = (2.0 * x - lo - hi) / (hi - lo);
+                let (mut next, mut after) = (0.0, 0.0);
+                let (mut next_slope, mut after_slope) = (0.0, 0.0);
+                for &coefficient in self.coefficients.iter().skip(1).rev() {
+                    let slope = 2.0 * next + 2.0 * u * next_slope - after_slope;
+                    (next_slope, after_slope) = (slope, next_slope);
+                    (next, after) = (coefficient + 2.0 * u * next - after, next);
+                }
+                (next + u * next_slope - after_slope) * 2.0 / (hi - lo)
+            }
+        }
+    }
+
     /// The value at x: Horner's rule or Clenshaw's recurrence.
     pub fn evaluate(&self, x: f64) -> f64 {
         match self.basis {
