@@ -1,6 +1,6 @@
 //! Encrypted tensors: a header that says whose they are, then one packed record each.
 
-use crate::{Id, Kind, ParametersV1, Reader, WireError, Writer};
+use crate::{KeyIdV1, Kind, ParametersV1, ProgramIdV1, Reader, WireError, Writer};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
@@ -44,9 +44,9 @@ pub struct CiphertextsHeaderV1 {
     /// The parameters all ciphertexts have.
     pub parameters: ParametersV1,
     /// The program the ciphertexts are for, or come from.
-    pub program_id: Id,
+    pub program_id: ProgramIdV1,
     /// The key they are encrypted under.
-    pub key_id: Id,
+    pub key_id: KeyIdV1,
     /// Inputs or outputs.
     pub direction: DirectionV1,
     /// How many samples they hold.
@@ -287,7 +287,7 @@ mod tests {
                 special_moduli: vec![257],
             },
             program_id: [1; 32],
-            key_id: [2; 32],
+            key_id: [2; 16],
             direction: DirectionV1::Input,
             samples: 3,
             shapes: vec![CiphertextShapeV1 {

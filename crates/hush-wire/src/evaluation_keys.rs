@@ -1,6 +1,6 @@
 //! Evaluation keys: a header that names every switching key, then one packed record each.
 
-use crate::{Id, Kind, ParametersV1, Reader, WireError, Writer};
+use crate::{KeyIdV1, Kind, ParametersV1, Reader, WireError, Writer};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
@@ -31,7 +31,7 @@ pub struct EvaluationKeysHeaderV1 {
     /// The parameters all keys have.
     pub parameters: ParametersV1,
     /// The secret key they belong to.
-    pub key_id: Id,
+    pub key_id: KeyIdV1,
     /// One shape per switching key, in file order, sorted by what they switch from.
     pub keys: Vec<SwitchingKeyShapeV1>,
 }
@@ -233,7 +233,7 @@ mod tests {
                 moduli: vec![97, 193, 241],
                 special_moduli: vec![257, 313],
             },
-            key_id: [2; 32],
+            key_id: [2; 16],
             keys: vec![
                 SwitchingKeyShapeV1 {
                     switch: SwitchV1::Relinearization,

@@ -53,5 +53,8 @@ pub use secret_key::{
 };
 pub use writer::Writer;
 
-/// A 32-byte identifier: of a program (its digest) or of a key.
-pub type Id = [u8; 32];
+/// The identity of a program: the blake3 digest of its canonical bytes.
+pub type ProgramIdV1 = [u8; 32];
+
+/// The random name of a secret key, carried by everything that is encrypted under it.
+pub type KeyIdV1 = [u8; 16];

@@ -1,6 +1,6 @@
 //! The secret key file: a public header, and a body that may be wrapped with a passphrase.
 
-use crate::{Id, Kind, ParametersV1, Reader, WireError, Writer};
+use crate::{KeyIdV1, Kind, ParametersV1, Reader, WireError, Writer};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
@@ -31,7 +31,7 @@ pub struct SecretKeyHeaderV1 {
     /// The parameters the key is for.
     pub parameters: ParametersV1,
     /// The id of the key.
-    pub key_id: Id,
+    pub key_id: KeyIdV1,
     /// How the body is protected.
     pub protection: ProtectionV1,
 }
@@ -163,7 +163,7 @@ mod tests {
                 moduli: vec![97],
                 special_moduli: vec![193],
             },
-            key_id: [5; 32],
+            key_id: [5; 16],
             protection,
         }
     }

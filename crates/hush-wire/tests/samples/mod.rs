@@ -165,7 +165,7 @@ fn message<T: serde::Serialize>(kind: Kind, value: &T) -> Vec<u8> {
 fn secret_key(protection: ProtectionV1) -> Vec<u8> {
     let header = SecretKeyHeaderV1 {
         parameters: parameters(),
-        key_id: [5; 32],
+        key_id: [5; 16],
         protection,
     };
     let coefficients: Vec<i8> = (0..16).map(|index| (index % 3) as i8 - 1).collect();
@@ -178,7 +178,7 @@ fn secret_key(protection: ProtectionV1) -> Vec<u8> {
 fn evaluation_keys() -> Vec<u8> {
     let header = EvaluationKeysHeaderV1 {
         parameters: parameters(),
-        key_id: [5; 32],
+        key_id: [5; 16],
         keys: vec![
             SwitchingKeyShapeV1 {
                 switch: SwitchV1::Relinearization,
@@ -214,7 +214,7 @@ fn ciphertexts() -> Vec<u8> {
     let header = CiphertextsHeaderV1 {
         parameters: parameters(),
         program_id: [7; 32],
-        key_id: [5; 32],
+        key_id: [5; 16],
         direction: DirectionV1::Input,
         samples: 3,
         shapes: vec![
