@@ -47,7 +47,7 @@ pub enum ModulusError {
 impl Modulus {
     /// Checks the range; primality is the caller's.
     pub fn new(value: u64) -> Result<Self, ModulusError> {
-        if value % 2 == 0 || !(1 << 16..1 << 50).contains(&value) {
+        if value.is_multiple_of(2) || !(1 << 16..1 << 50).contains(&value) {
             return Err(ModulusError::OutOfRange { value });
         }
         let shoup = |factor: u64| Multiplier {
@@ -141,7 +141,7 @@ impl Modulus {
             value: self.value,
             order,
         };
-        if order == 0 || !order.is_power_of_two() || (self.value - 1) % order != 0 {
+        if order == 0 || !order.is_power_of_two() || !(self.value - 1).is_multiple_of(order) {
             return Err(no_root);
         }
         let generated = (2..2000u64)

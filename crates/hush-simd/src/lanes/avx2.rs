@@ -49,7 +49,7 @@ macro_rules! vector {
 
 impl Avx2 {
     #[inline(always)]
-    fn from_words(self, words: __m256i) -> __m256d {
+    fn to_doubles(self, words: __m256i) -> __m256d {
         vector!({
             let magic = _mm256_set1_epi64x(TWO_52_BITS);
             _mm256_sub_pd(
@@ -137,7 +137,7 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn load(self, from: &[u64]) -> __m256d {
-        self.from_words(self.load_words(from))
+        self.to_doubles(self.load_words(from))
     }
     #[inline(always)]
     fn store(self, value: __m256d, to: &mut [u64]) {
