@@ -105,6 +105,17 @@ pub enum CkksError {
     /// See [`ParametersError`].
     #[error(transparent)]
     Parameters(#[from] ParametersError),
+    /// The ring refused its moduli.
+    #[error(transparent)]
+    Ring(#[from] hush_ring::RingError),
+    /// A number that names no automorphism.
+    #[error("galois element {element} is not odd and below 2N = {order}")]
+    InvalidGaloisElement {
+        /// What was given.
+        element: u64,
+        /// `2N`.
+        order: u64,
+    },
     /// A level that the operand does not have.
     #[error("level {actual} is too low, {needed} is needed")]
     LevelTooLow {

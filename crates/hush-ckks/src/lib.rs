@@ -20,13 +20,24 @@ pub mod primes;
 pub mod security;
 
 mod error;
+mod evaluation_keys;
+mod galois;
 mod key_id;
 mod level;
 mod parameters;
+mod plaintext;
 mod scale;
+mod switching_key;
+mod uniform;
+mod wire;
 
 pub use error::{CkksError, ParametersError};
+pub use evaluation_keys::EvaluationKeys;
+pub use galois::GaloisElement;
 pub use key_id::KeyId;
 pub use level::Level;
 pub use parameters::{Parameters, ParametersLiteral};
+pub use plaintext::Plaintext;
 pub use scale::Scale;
+pub use switching_key::SwitchingKey;
+pub use uniform::expand_uniform;

@@ -5,6 +5,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use hush_ring::Ring;
+
+use crate::encoder::Embedding;
 use crate::primes::{MAX_BITS, MIN_BITS, is_prime};
 use crate::security::{self, MAX_LOG_DEGREE, MIN_LOG_DEGREE};
 use crate::{CkksError, Level, ParametersError};
@@ -35,6 +38,8 @@ struct Inner {
     log_q_p: f64,
     security_bits: u32,
     digest: [u8; 32],
+    ring: Ring,
+    embedding: Embedding,
 }
 
 impl Parameters {
@@ -77,6 +82,8 @@ impl Parameters {
             log_q_p,
             security_bits: security::security_bits(literal.log_degree, log_q_p),
             digest: digest(&literal),
+            ring: Ring::new(literal.log_degree, &literal.moduli, &literal.special_moduli)?,
+            embedding: Embedding::new(1 << (literal.log_degree - 1)),
             literal,
         })))
     }
@@ -148,6 +155,16 @@ impl Parameters {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.0.digest
+    }
+
+    /// The ring with its precomputed transforms.
+    #[must_use]
+    pub fn ring(&self) -> &Ring {
+        &self.0.ring
+    }
+
+    pub(crate) fn embedding(&self) -> &Embedding {
+        &self.0.embedding
     }
 
     /// `K`, the chain limbs per key-switching digit, equal to the number of special primes.
