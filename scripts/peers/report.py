@@ -1,0 +1,263 @@
+"""Writes docs/benchmarks.md from the results of measure.py.
+
+usage: report.py results.json benchmarks.md
+"""
+import json
+import statistics
+import sys
+from pathlib import Path
+
+OURS = "HushML"
+# Operation as measured, and what the table calls it. Peers' names are the same unless PEER_OPERATION says otherwise.
+OPERATIONS = [
+    ("encode", "encode"),
+    ("encrypt_public", "encrypt with the public key"),
+    ("encrypt_secret", "encrypt with the secret key, seeded"),
+    ("decrypt", "decrypt"),
+    ("decode", "decode"),
+    ("add", "add"),
+    ("multiply_plain", "multiply by a plaintext"),
+    ("rescale", "rescale"),
+    ("multiply_relinearize", "multiply + relinearise"),
+    ("multiply_relinearize_rescale", "multiply + relinearise + rescale"),
+    ("rotate", "rotate (one key switch)"),
+    ("rotate_8_hoisted", "8 hoisted rotations"),
+    ("rotate_8_multiply_sum", "8 rotations × plaintexts, summed"),
+]
+# The peers have no double hoisting: their hoisted rotations alone, without products and sums, stand beside ours.
+PEER_OPERATION = {"rotate_8_multiply_sum": "rotate_8_hoisted"}
+MISSING = "–"
+
+
+class Measured:
+    """Medians over the rounds."""
+
+    def __init__(self, results):
+        self.rows = results["operations"]
+
+    def select(self, library, operation, log_degree, threads=1, isa=None):
+        return [
+            row for row in self.rows
+            if row["library"].split()[0] == library and row["operation"] == operation
+            and row["log_degree"] == log_degree and row["threads"] == threads
+            and (isa is None or row.get("isa") == isa)
+        ]
+
+    def median(self, library, operation, log_degree, threads=1, isa=None):
+        rows = self.select(library, operation, log_degree, threads, isa)
+        return statistics.median(row["median_ms"] for row in rows) if rows else None
+
+    def log_degrees(self):
+        return sorted({row["log_degree"] for row in self.rows})
+
+    def best_isa(self):
+        """The instruction set that HushML chose by itself."""
+        chosen = [row.get("isa") for row in self.rows if row["library"] == OURS]
+        return chosen[0] if chosen else None
+
+    def shape(self, library, log_degree):
+        rows = [row for row in self.rows
+                if row["library"].split()[0] == library and row["log_degree"] == log_degree and "limbs" in row]
+        if not rows:
+            return None
+        row = rows[0]
+        if "special_limbs" in row:
+            return f"{row['limbs']}+{row['special_limbs']}"
+        return f"{row['limbs']}, {row['digits']} digits" if "digits" in row else str(row["limbs"])
+
+
+def milliseconds(value):
+    if value is None:
+        return MISSING
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def ratio(theirs, ours):
+    if not theirs or not ours:
+        return MISSING
+    value = theirs / ours
+    return f"{value:.2f}×" if value < 10 else f"{value:.1f}×" if value < 100 else f"{value:,.0f}×"
+
+
+def size(count):
+    if count is None:
+        return MISSING
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.1f} KB"
+
+
+def table(header, rows, left=1):
+    align = ["---"] * left + ["---:"] * (len(header) - left)
+    lines = [header, align] + rows
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def operation_tables(measured):
+    parts = []
+    for log_degree in measured.log_degrees():
+        rows = []
+        for operation, title in OPERATIONS:
+            ours = measured.median(OURS, operation, log_degree)
+            theirs = PEER_OPERATION.get(operation, operation)
+            seal = measured.median("TenSEAL", theirs, log_degree)
+            openfhe = measured.median("OpenFHE", theirs, log_degree)
+            if ours is None and seal is None and openfhe is None:
+                continue
+            rows.append([title, milliseconds(ours), milliseconds(seal), milliseconds(openfhe),
+                         ratio(seal, ours), ratio(openfhe, ours)])
+        if rows:
+            shapes = "; ".join(
+                f"{library} {shape}" for library in (OURS, "TenSEAL", "OpenFHE")
+                if (shape := measured.shape(library, log_degree)))
+            parts.append(
+                f"### N = 2^{log_degree}\n\nLimbs: {shapes}.\n\n"
+                + table(["ms", OURS, "TenSEAL", "OpenFHE", "TenSEAL / HushML", "OpenFHE / HushML"], rows))
+    return "\n\n".join(parts)
+
+
+def thread_table(measured):
+    rows = []
+    for log_degree in measured.log_degrees():
+        for operation, title in OPERATIONS:
+            one = measured.median(OURS, operation, log_degree)
+            two = measured.median(OURS, operation, log_degree, threads=2)
+            if one is not None and two is not None:
+                rows.append([f"2^{log_degree}", title, milliseconds(one), milliseconds(two), ratio(one, two)])
+    return table(["N", "ms", "one thread", "two threads", "faster"], rows, left=2) if rows else None
+
+
+def isa_table(measured):
+    rows = []
+    for log_degree in measured.log_degrees():
+        times = {isa: measured.median(OURS, "ntt", log_degree, isa=isa) for isa in ("scalar", "avx2", "avx512")}
+        if times["scalar"] is not None:
+            rows.append([f"2^{log_degree}", *map(milliseconds, times.values()),
+                         ratio(times["scalar"], times["avx2"]), ratio(times["scalar"], times["avx512"])])
+    header = ["N", "scalar, ms", "AVX2, ms", "AVX-512 IFMA, ms", "scalar / AVX2", "scalar / AVX-512"]
+    return table(header, rows) if rows else None
+
+
+def precision_table(measured):
+    rows = []
+    for log_degree in measured.log_degrees():
+        cells = []
+        for library in (OURS, "TenSEAL", "OpenFHE"):
+            found = [row["max_error_log2"]
+                     for row in measured.select(library, "multiply_relinearize_rescale", log_degree)
+                     if "max_error_log2" in row]
+            cells.append(f"2^{max(found):.1f}" if found else MISSING)
+        if cells != [MISSING] * 3:
+            rows.append([f"2^{log_degree}", *cells])
+    return table(["N", OURS, "TenSEAL", "OpenFHE"], rows) if rows else None
+
+
+def median_of(rows, field):
+    values = [row[field] for row in rows if row.get(field) is not None]
+    return statistics.median(values) if values else None
+
+
+def model_table(results):
+    """The breast-cancer network, one sample at a time and in bulk."""
+    ours, theirs = results["hush_demo"], results["tenseal_model"]
+    if not ours and not theirs:
+        return None
+    latency, their_latency = median_of(ours, "latency_ms"), median_of(theirs, "infer_ms")
+    rate = median_of(ours, "samples_per_second")
+    their_rate = 1e3 / their_latency if their_latency else None
+    rows = [
+        ["one sample, ms", milliseconds(latency), milliseconds(their_latency), ratio(their_latency, latency)],
+        ["throughput, samples/s", f"{rate:,.0f}" if rate else MISSING,
+         f"{their_rate:.2f}" if their_rate else MISSING, ratio(rate, their_rate)],
+    ]
+    for field, title in (("evaluation_key_bytes", "evaluation keys"),
+                         ("input_ciphertext_bytes", "input ciphertext, one sample")):
+        a, b = median_of(ours, field), median_of(theirs, field)
+        rows.append([title, size(a), size(b), ratio(b, a)])
+    errors = [max((row["largest_error"] for row in side if row.get("largest_error") is not None), default=None)
+              for side in (ours, theirs)]
+    rows.append(["largest error of an output", *(f"{error:.1e}" if error is not None else MISSING for error in errors),
+                 ratio(errors[1], errors[0])])
+    return table(["", OURS, "TenSEAL", "ratio"], rows)
+
+
+def quality_table(results):
+    """Encrypted beside float on all validation rows."""
+    if not results["hush_demo"]:
+        return None
+    rows = []
+    for model in results["hush_demo"][-1].get("models", []):
+        rows.append([
+            model["name"], model["rows"], f"{model['argmax_equal']} of {model['rows']}",
+            f"{model['accuracy']:.4f} / {model['float_accuracy']:.4f}", f"{model['f1']:.4f} / {model['float_f1']:.4f}",
+            f"{model['largest_error']:.1e}"])
+    header = ["model", "rows", "same class", "accuracy, encrypted / float", "F1, encrypted / float", "largest error"]
+    return table(header, rows) if rows else None
+
+
+def machine_line(machine):
+    parts = [machine["processor"]]
+    if machine.get("family"):
+        parts[0] += f" (family {machine['family'].replace(' ', ' model ')})"
+    if machine.get("cores"):
+        parts.append(f"{machine['cores']} cores")
+    if machine.get("memory_gib"):
+        parts.append(f"{machine['memory_gib']} GiB")
+    parts += [", ".join(machine["instruction_sets"]) or "no AVX", machine["system"], machine["rustc"]]
+    return "; ".join(part for part in parts if part)
+
+
+def versions(results):
+    found = {row["library"] for row in results["operations"] + results["tenseal_model"]}
+    return sorted(name for name in found if name != OURS)
+
+
+def report(results):
+    """The whole of docs/benchmarks.md."""
+    measured = Measured(results)
+    isa = measured.best_isa()
+    pinned = "pinned to the first core" if results["machine"].get("pinned") else "not pinned"
+    sections = [
+        "# Benchmarks",
+        f"Measured on {results['date']}: {machine_line(results['machine'])}.\n\n"
+        f"Peers: {', '.join(versions(results)) or 'none'}. "
+        f"HushML used {isa or 'the best instruction set it found'}. "
+        f"Medians over {results['rounds']} rounds; in each round every library runs every size in turn, "
+        f"{pinned}, with one thread unless a table says otherwise.",
+        "Written by `make bench-peers`, which installs the peers into throw-away environments (TenSEAL needs "
+        "Python 3.11, OpenFHE's wheel Python 3.10; what is missing is left out). Run it on a quiet machine.",
+    ]
+
+    def section(title, *parts):
+        parts = [part for part in parts if part]
+        if parts:
+            sections.append("## " + title)
+            sections.extend(parts)
+
+    model = model_table(results)
+    section("Breast-cancer network", model, model and (
+        "TenSEAL runs the circuit of a service written by hand: N = 2^14, primes of [40, 30×6, 40] bits, scale 2^30. "
+        "Its second output is off by 1e-2, since its `matmul` expects a replicated input and adding the bias fills "
+        "one replica only. Throughput is HushML's batch packing beside one sample after another."))
+    section("Encrypted beside float", quality_table(results))
+    operations = operation_tables(measured)
+    section("Operations, one thread", operations, operations and (
+        "HushML's shapes are inside the 128-bit table of ePrint 2024/463. At N = 2^14 the peers have one limb more, "
+        "and their shapes are above that table, which makes them points of speed only. "
+        "Rotations × plaintexts, summed, stand beside the peer's hoisted rotations alone."))
+    section("Two threads", thread_table(measured))
+    section("Instruction sets", isa_table(measured) and "One forward NTT of one limb.", isa_table(measured))
+    section("Precision", precision_table(measured) and (
+        "Largest error of one multiply + relinearise + rescale at scale 2^40, inputs in [−0.5, 0.5)."),
+        precision_table(measured))
+    skipped = results.get("skipped", {})
+    section("Left out", "\n".join(f"- {name}: {reason}" for name, reason in sorted(skipped.items())))
+    return "\n\n".join(sections) + "\n"
+
+
+def main(source, target):
+    Path(target).write_text(report(json.loads(Path(source).read_text())))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
