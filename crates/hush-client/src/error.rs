@@ -1,0 +1,205 @@
+//! What can be wrong with tensors, keys and files on the data owner's side.
+
+use hush_ckks::{CkksError, KeyId};
+use hush_program::ProgramError;
+use hush_wire::WireError;
+
+/// Why the data owner's side refused something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The number of elements differs from what the shape says.
+    #[error("a tensor of shape {shape:?} cannot hold {actual} elements")]
+    ElementCount {
+        /// The shape.
+        shape: Vec<usize>,
+        /// The elements given.
+        actual: usize,
+    },
+    /// Another number of tensors than the model has inputs.
+    #[error("the model takes {expected} input tensors, {actual} were given")]
+    TensorCount {
+        /// Inputs of the model.
+        expected: usize,
+        /// Tensors given.
+        actual: usize,
+    },
+    /// A tensor has the wrong shape.
+    #[error("input `{tensor}` has shape {actual:?}, the model takes {expected}")]
+    Shape {
+        /// The input.
+        tensor: String,
+        /// What the model takes, as text.
+        expected: String,
+        /// What was given.
+        actual: Vec<usize>,
+    },
+    /// A tensor without samples.
+    #[error("input `{tensor}` holds no sample")]
+    EmptyBatch {
+        /// The input.
+        tensor: String,
+    },
+    /// Two inputs hold different numbers of samples.
+    #[error("input `{tensor}` holds {actual} samples, the first input holds {expected}")]
+    Batch {
+        /// The input.
+        tensor: String,
+        /// Samples of the first input.
+        expected: usize,
+        /// Samples of this one.
+        actual: usize,
+    },
+    /// A NaN or an infinity.
+    #[error("input `{tensor}` holds {value} (sample {sample}, element {element}, counted from 0)")]
+    NotFinite {
+        /// The input.
+        tensor: String,
+        /// The sample, from 0.
+        sample: usize,
+        /// The element of the flattened sample, from 0.
+        element: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Another number of ciphertexts than the samples take.
+    #[error("{actual} ciphertexts were given where the samples take {expected}")]
+    CiphertextCount {
+        /// What the client spec asks for.
+        expected: usize,
+        /// What was given.
+        actual: usize,
+    },
+    /// A slot vector of the wrong length.
+    #[error("a ciphertext has {actual} slots, the model uses {expected}")]
+    SlotCount {
+        /// Slots of the client spec.
+        expected: usize,
+        /// Slots found.
+        actual: usize,
+    },
+    /// A decrypted value is no number.
+    #[error("output `{tensor}` does not decrypt to finite numbers")]
+    Garbage {
+        /// The output.
+        tensor: String,
+    },
+    /// An axis that a tensor does not have.
+    #[error("axis {axis} is not one of an output of shape {shape:?}")]
+    Axis {
+        /// The axis, batch included.
+        axis: usize,
+        /// The shape, batch included.
+        shape: Vec<usize>,
+    },
+    /// A post operation from a newer version.
+    #[error("post operation {operation} is not known to this version")]
+    UnknownPost {
+        /// The operation.
+        operation: String,
+    },
+    /// The ciphertexts belong to another model.
+    #[error("the ciphertexts are for program {found}, this model is program {expected}")]
+    OtherProgram {
+        /// This model.
+        expected: ShortId,
+        /// The model of the ciphertexts.
+        found: ShortId,
+    },
+    /// The ciphertexts are encrypted under another key.
+    #[error("the ciphertexts are encrypted under key {found}, this is key {expected}")]
+    OtherKey {
+        /// The key at hand.
+        expected: KeyId,
+        /// The key of the ciphertexts.
+        found: KeyId,
+    },
+    /// The key or the ciphertexts were made with other parameters.
+    #[error("{what} has other encryption parameters than this model")]
+    OtherParameters {
+        /// What was made with them.
+        what: &'static str,
+    },
+    /// Inputs where outputs are needed, or the reverse.
+    #[error("the ciphertexts are {found} of a model, {expected} are needed here")]
+    Direction {
+        /// What is needed.
+        expected: &'static str,
+        /// What was given.
+        found: &'static str,
+    },
+    /// The secret key is wrapped and no passphrase was given.
+    #[error("the secret key is protected with a passphrase")]
+    PassphraseNeeded,
+    /// The passphrase is not the one, or the file was tampered with.
+    #[error("the passphrase does not open the secret key")]
+    WrongPassphrase,
+    /// A passphrase without a character.
+    #[error("the passphrase is empty")]
+    EmptyPassphrase,
+    /// The key derivation refused its cost parameters.
+    #[error("the passphrase cannot be stretched with the stored cost parameters")]
+    Derivation,
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no random bytes")]
+    Randomness,
+    /// See [`ProgramError`].
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// See [`CkksError`].
+    #[error(transparent)]
+    Ckks(#[from] CkksError),
+    /// See [`WireError`].
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+impl ClientError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Shape { .. } | Self::TensorCount { .. } => {
+                "`hush inspect` of the client file lists the inputs with their shapes"
+            }
+            Self::NotFinite { .. } => "remove or fill missing values before encrypting",
+            Self::OtherProgram { .. } => {
+                "encrypt with the client file that was compiled together with this model"
+            }
+            Self::OtherKey { .. } => "use the key pair that the inputs were encrypted with",
+            Self::OtherParameters { .. } => {
+                "make keys with `hush keygen` for this model's client file"
+            }
+            Self::Direction { found, .. } if *found == "outputs" => {
+                "pass the file that `hush encrypt` wrote"
+            }
+            Self::Direction { .. } => "pass the file that `hush run` wrote",
+            Self::Garbage { .. } => {
+                "the inputs may lie outside the range that the model was calibrated on"
+            }
+            Self::PassphraseNeeded => {
+                "pass --passphrase-file FILE, set HUSH_PASSPHRASE, or pass --passphrase to be asked"
+            }
+            Self::Wire(error) => return error.hint(),
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// The first eight bytes of an identifier, as people compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortId(pub [u8; 8]);
+
+impl From<[u8; 32]> for ShortId {
+    fn from(id: [u8; 32]) -> Self {
+        let mut short = [0; 8];
+        short.copy_from_slice(&id[..8]);
+        Self(short)
+    }
+}
+
+impl std::fmt::Display for ShortId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
