@@ -9,6 +9,7 @@ mod machine_text;
 mod markdown;
 mod names;
 mod reach;
+mod serialize;
 mod unsafe_code;
 
 use super::{Repository, Violation};
@@ -27,5 +28,6 @@ pub(crate) const ALL: &[Rule] = &[
     markdown::check,
     names::check,
     reach::check,
+    serialize::check,
     unsafe_code::check,
 ];

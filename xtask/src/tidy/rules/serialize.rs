@@ -1,0 +1,57 @@
+//! Only `hush-wire` types are stored or sent: domain types convert to a versioned structure there.
+
+use crate::tidy::code::lines_with_word;
+use crate::tidy::{Repository, Violation};
+
+/// Crates that may derive serde's traits: the stored forms, and what `--json` prints.
+const MAY: &[&str] = &["crates/hush-wire", "crates/hush-cli", "crates/hush-bench"];
+
+/// The traits.
+const TRAITS: &[&str] = &["Serialize", "Deserialize"];
+
+pub(crate) fn check(repository: &Repository) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for file in repository.rust() {
+        if !file
+            .crate_folder()
+            .is_some_and(|folder| !MAY.contains(&folder))
+        {
+            continue;
+        }
+        let code = file.views().code;
+        for name in TRAITS {
+            for line in lines_with_word(&code, name) {
+                violations.push(Violation {
+                    path: file.path.clone(),
+                    line: Some(line),
+                    rule: "serialize",
+                    message: format!("{name} outside {}", MAY.join(", ")),
+                    hint: "write a V1 structure in hush-wire and a conversion that checks what it reads".into(),
+                });
+            }
+        }
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::repository::tests::repository;
+
+    #[test]
+    fn domain_types_are_not_serialized() {
+        let found = check(&repository(&[
+            ("crates/hush-wire/src/a.rs", "#[derive(Serialize)]"),
+            (
+                "crates/hush-keys/src/a.rs",
+                "// Serialize\n#[derive(Clone, Deserialize)]\nstruct A;",
+            ),
+        ]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].path.as_str(), found[0].line),
+            ("crates/hush-keys/src/a.rs", Some(2))
+        );
+    }
+}
