@@ -19,8 +19,10 @@ pub mod encoder;
 pub mod primes;
 pub mod security;
 
+mod ciphertext;
 mod error;
 mod evaluation_keys;
+mod evaluator;
 mod galois;
 mod key_id;
 mod level;
@@ -31,8 +33,10 @@ mod switching_key;
 mod uniform;
 mod wire;
 
+pub use ciphertext::Ciphertext;
 pub use error::{CkksError, ParametersError};
 pub use evaluation_keys::EvaluationKeys;
+pub use evaluator::{Evaluator, Extended, Hoisted};
 pub use galois::GaloisElement;
 pub use key_id::KeyId;
 pub use level::Level;

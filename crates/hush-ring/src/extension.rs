@@ -8,6 +8,7 @@
 
 use hush_simd::kernels;
 
+use crate::poly::Basis;
 use crate::pool::Buffer;
 use crate::ring::{Ring, in_parallel};
 
@@ -61,6 +62,16 @@ impl Extension {
         &self.sources
     }
 
+    /// Which limb of a polynomial in `basis` belongs to source `i`.
+    pub fn source_limb(&self, ring: &Ring, basis: Basis, i: usize) -> usize {
+        let index = self.sources[i];
+        if index < ring.chain_length() {
+            index
+        } else {
+            basis.chain + index - ring.chain_length()
+        }
+    }
+
     /// Product of the source moduli modulo modulus `target`.
     pub fn product(&self, ring: &Ring, target: usize) -> u64 {
         let minus = self.weights[target][self.sources.len()];
@@ -101,7 +112,7 @@ impl Extension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poly::{Basis, Coeff, Poly};
+    use crate::poly::{Coeff, Poly};
 
     #[test]
     fn signed_integers_survive_extension() {

@@ -158,6 +158,35 @@ impl Ring {
         in_parallel(poly.words_mut(), degree, body);
     }
 
+    /// Runs `body(limb, words)` on every limb of several polynomials over the same moduli,
+    /// `words` being one limb of each.
+    pub fn for_each_limb_of<R: Representation, const M: usize>(
+        &self,
+        polys: [&mut Poly<R>; M],
+        body: impl Fn(usize, [&mut [u64]; M]) + Sync + Send,
+    ) {
+        let basis = polys[0].basis();
+        assert!(
+            polys.iter().all(|poly| poly.basis() == basis),
+            "operands over the same moduli"
+        );
+        let mut limbs = polys.map(|poly| poly.limbs_mut());
+        let rows = (0..self.limbs(basis)).map(|i| {
+            let row = limbs.each_mut().map(|limbs| {
+                limbs
+                    .next()
+                    .expect("every polynomial has the limbs of its basis")
+            });
+            (i, row)
+        });
+        if rayon::current_num_threads() == 1 {
+            rows.for_each(|(i, row)| body(i, row));
+        } else {
+            let rows: Vec<_> = rows.collect();
+            rows.into_par_iter().for_each(|(i, row)| body(i, row));
+        }
+    }
+
     /// Coefficients to values: one transform per limb.
     pub fn forward(&self, mut poly: Poly<Coeff>) -> Poly<Ntt> {
         let basis = poly.basis();
@@ -231,6 +260,37 @@ impl Ring {
             kernels::permute(self.isa, &permutation, words, a.limb(i));
         });
         out
+    }
+
+    /// sum += a(X^element), `element` odd.
+    pub fn permute_add_assign(&self, sum: &mut Poly<Ntt>, a: &Poly<Ntt>, element: usize) {
+        let permutation = self.permutation(element);
+        self.zip(sum, a, |q, x, y| {
+            kernels::permute_add_assign(self.isa, q, &permutation, x, y);
+        });
+    }
+
+    /// sum += a(X^element) b, `element` odd.
+    pub fn permute_multiply_add_assign(
+        &self,
+        sum: &mut Poly<Ntt>,
+        a: &Poly<Ntt>,
+        element: usize,
+        b: &Poly<Ntt>,
+    ) {
+        assert_eq!(sum.basis(), a.basis(), "operands over the same moduli");
+        assert_eq!(sum.basis(), b.basis(), "operands over the same moduli");
+        let (permutation, basis) = (self.permutation(element), sum.basis());
+        self.for_each_limb(sum, |i, words| {
+            kernels::permute_multiply_add_assign(
+                self.isa,
+                self.modulus_of(basis, i),
+                &permutation,
+                words,
+                a.limb(i),
+                b.limb(i),
+            );
+        });
     }
 
     /// The permutation that X -> X^element is on transforms; made once per element.

@@ -214,6 +214,11 @@ fn elementwise_kernels_match_their_definition() {
                 let mut x = vec![0; length];
                 kernels::scale_into(isa, &q, &mut x, &large, factor);
                 check("scale_into", &x, &|i| q.mul(large[i], factor.value));
+                let mut x = a.clone();
+                kernels::scale_add_assign(isa, &q, &mut x, &large, factor);
+                check("scale_add", &x, &|i| {
+                    q.add(a[i], q.mul(large[i], factor.value))
+                });
                 let (mut d0, mut d1, mut d2) = (a.clone(), a.clone(), a.clone());
                 kernels::tensor_into(isa, &q, [&mut d0, &mut d1, &mut d2], [&a, &b], [&c, &a]);
                 check("tensor 0", &d0, &|i| q.mul(a[i], c[i]));

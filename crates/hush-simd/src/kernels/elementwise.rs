@@ -88,6 +88,12 @@ elementwise!(
     }
 );
 elementwise!(
+    /// out += factor · a, for words `a` below 2^50 that need not be reduced modulo q.
+    scale_add_assign, ScaleAdd { a } { factor: Multiplier }, |lanes, q, out| {
+        lanes.add(out, lanes.canonical(lanes.multiply(a, factor, q), q), q)
+    }
+);
+elementwise!(
     /// out = factor · (out - a): the last step of a division by a modulus.
     subtract_scale_assign, SubtractScale { a } { factor: Multiplier }, |lanes, q, out| {
         lanes.canonical(lanes.multiply(lanes.sub_lazy(out, a, q), factor, q), q)
