@@ -5,7 +5,7 @@ use hush_ring::{Ntt, Poly};
 use crate::{CkksError, Level, Parameters, Scale};
 
 /// A message as a polynomial with residues at `level`, in evaluation (NTT) form.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Plaintext {
     pub(crate) poly: Poly<Ntt>,
     pub(crate) scale: Scale,
@@ -28,7 +28,7 @@ impl Plaintext {
         let basis = poly.basis();
         let fits = !basis.special
             && (1..=parameters.moduli().len()).contains(&basis.chain)
-            && poly.limb(0).len() == parameters.degree();
+            && poly.degree() == parameters.degree();
         if fits {
             Ok(Self { poly, scale, slots })
         } else {

@@ -1,9 +1,11 @@
 //! Keys that move a ciphertext from one secret to another.
 
+use hush_ring::{Basis, Ntt, Poly};
 use hush_wire::{SwitchV1, SwitchingKeyShapeV1, SwitchingKeyV1};
 use rayon::prelude::*;
 
-use crate::uniform::expand_uniform;
+use crate::uniform::uniform_polynomial;
+use crate::wire::checked_polynomial;
 use crate::{CkksError, GaloisElement, Level, Parameters};
 
 /// A hybrid key-switching key for ciphertexts up to some level (Han and Ki, "Better Bootstrapping
@@ -14,9 +16,8 @@ use crate::{CkksError, GaloisElement, Level, Parameters};
 /// modulo the chain primes of digit `d` (see [`Parameters::digit`]) and 0 modulo all others.
 /// Everything is in evaluation (NTT) form, canonical.
 ///
-/// The `a` halves come from a seed, by [`expand_uniform`] with stream `digit << 16 | limb`, where
-/// `limb` counts all primes of the parameters, the chain and then the special ones: only the
-/// `b` halves and the seed are stored.
+/// The `a` halves come from a seed, by [`uniform_polynomial`] with first stream `digit << 16`:
+/// only the `b` halves and the seed are stored.
 pub struct SwitchingKey {
     level: Level,
     digits: usize,
@@ -25,48 +26,36 @@ pub struct SwitchingKey {
     data: Vec<u64>,
 }
 
-/// The limb of the parameters' primes (the chain and then the special ones) that limb `index` of
-/// a basis with `chain` chain limbs and all special ones has.
-fn prime_of(parameters: &Parameters, chain: usize, index: usize) -> usize {
-    if index < chain {
-        index
-    } else {
-        parameters.moduli().len() + index - chain
-    }
-}
-
 impl SwitchingKey {
-    /// A key for `level` from the seed of its `a` halves and a function that fills each `b` half.
-    ///
-    /// `fill(prime, digit, a, b)` gets the index of the limb among all primes of the parameters,
-    /// the digit, the expanded `a` and the place for `b`; it runs in parallel.
+    /// A key for `level` from the seed of its `a` halves and a function that makes each `b` half,
+    /// `b(digit, a)`, over the chain limbs up to `level` and all special ones.
     ///
     /// # Errors
-    /// [`CkksError::LevelTooHigh`], and whatever `fill` returns.
-    pub fn from_seed<E, F>(
+    /// [`CkksError::LevelTooHigh`]; [`CkksError::ParameterMismatch`] when a `b` is over other
+    /// limbs; whatever `b` returns.
+    pub fn from_seed<E: From<CkksError>>(
         parameters: &Parameters,
         level: Level,
         seed: [u8; 32],
-        fill: F,
-    ) -> Result<Self, E>
-    where
-        E: From<CkksError> + Send,
-        F: Fn(usize, usize, &[u64], &mut [u64]) -> Result<(), E> + Sync,
-    {
+        mut b: impl FnMut(usize, &Poly<Ntt>) -> Result<Poly<Ntt>, E>,
+    ) -> Result<Self, E> {
         parameters.check_level(level)?;
-        let (degree, chain) = (parameters.degree(), level.limbs());
-        let digits = parameters.digits(level);
-        let limbs = chain + parameters.special_moduli().len();
-        let mut data = vec![0; limbs * digits * 2 * degree];
-        data.par_chunks_exact_mut(2 * degree)
-            .enumerate()
-            .try_for_each(|(index, halves)| {
-                let (prime, digit) = (prime_of(parameters, chain, index / digits), index % digits);
-                let (b, a) = halves.split_at_mut(degree);
-                let modulus = &parameters.ring().moduli()[prime];
-                expand_uniform(&seed, (digit << 16 | prime) as u64, modulus, a);
-                fill(prime, digit, a, b)
-            })?;
+        let (degree, digits) = (parameters.degree(), parameters.digits(level));
+        let basis = Basis::extended(level.limbs());
+        let mut data = vec![0; parameters.ring().limbs(basis) * digits * 2 * degree];
+        for digit in 0..digits {
+            let a = uniform_polynomial(parameters, basis, &seed, (digit as u64) << 16);
+            let b = b(digit, &a)?;
+            if b.basis() != basis || b.degree() != degree {
+                return Err(CkksError::ParameterMismatch.into());
+            }
+            let limbs = data.par_chunks_exact_mut(digits * 2 * degree).enumerate();
+            limbs.for_each(|(index, limb)| {
+                let halves = &mut limb[digit * 2 * degree..(digit + 1) * 2 * degree];
+                halves[..degree].copy_from_slice(b.limb(index));
+                halves[degree..].copy_from_slice(a.limb(index));
+            });
+        }
         Ok(Self {
             level,
             digits,
@@ -148,9 +137,9 @@ impl SwitchingKey {
     pub fn from_wire(parameters: &Parameters, stored: &SwitchingKeyV1) -> Result<Self, CkksError> {
         let level = Level((stored.shape.limbs as usize).saturating_sub(1));
         parameters.check_level(level)?;
-        let degree = parameters.degree();
-        let (chain, digits) = (level.limbs(), parameters.digits(level));
-        let expected = (chain + parameters.special_moduli().len()) * digits * degree;
+        let (degree, digits) = (parameters.degree(), parameters.digits(level));
+        let basis = Basis::extended(level.limbs());
+        let expected = parameters.ring().limbs(basis) * digits * degree;
         if stored.shape.limbs == 0 || stored.residues.len() != expected {
             let actual = stored.residues.len();
             return Err(CkksError::WrongLength {
@@ -159,23 +148,10 @@ impl SwitchingKey {
                 actual,
             });
         }
-        let chain_length = parameters.moduli().len();
-        Self::from_seed(parameters, level, stored.seed, |prime, digit, _, b| {
-            let limb = if prime < chain_length {
-                prime
-            } else {
-                chain + prime - chain_length
-            };
-            let start = (limb * digits + digit) * degree;
-            b.copy_from_slice(&stored.residues[start..start + degree]);
-            let modulus = parameters.ring().moduli()[prime].value();
-            if b.iter().any(|&residue| residue >= modulus) {
-                return Err(CkksError::ResidueOutOfRange {
-                    what: "switching key",
-                    modulus,
-                });
-            }
-            Ok(())
+        Self::from_seed(parameters, level, stored.seed, |digit, _| {
+            let limbs = stored.residues.chunks_exact(digits * degree);
+            let words = limbs.map(|limb| &limb[digit * degree..(digit + 1) * degree]);
+            checked_polynomial(parameters, basis, words, "switching key")
         })
     }
 }

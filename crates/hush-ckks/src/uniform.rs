@@ -1,16 +1,35 @@
 //! Uniform polynomials expanded from a seed: what travels in place of the uniform halves.
 
-use hush_ring::Modulus;
 use hush_ring::sample::uniform_residues;
+use hush_ring::{Basis, Modulus, Ntt, Poly};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-/// Fills `out` with uniform residues of `modulus`, a function of the arguments alone.
+use crate::Parameters;
+
+/// A uniform polynomial that is a function of the arguments alone.
 ///
-/// ChaCha20 with the given key and stream number; a draw of 64 bits is cut to the bits of the
-/// modulus and rejected unless below it. The result is public, so rejection tells nothing. Streams
-/// are independent: expand any part, in any order, on any thread.
-pub fn expand_uniform(seed: &[u8; 32], stream: u64, modulus: &Modulus, out: &mut [u64]) {
+/// The limb with index `i` among all primes of the parameters (the chain and then the special
+/// ones) is filled from ChaCha20 with the key `seed` and stream number `first_stream + i`: a draw
+/// of 64 bits is cut to the bits of the modulus and rejected unless below it. The result is
+/// public, so rejection tells nothing. A polynomial over fewer limbs is a part of one over more.
+#[must_use]
+pub fn uniform_polynomial(
+    parameters: &Parameters,
+    basis: Basis,
+    seed: &[u8; 32],
+    first_stream: u64,
+) -> Poly<Ntt> {
+    let ring = parameters.ring();
+    let mut poly = Poly::unspecified(ring, basis);
+    ring.for_each_limb(&mut poly, |limb, words| {
+        let stream = first_stream + ring.modulus_index(basis, limb) as u64;
+        expand(seed, stream, ring.modulus_of(basis, limb), words);
+    });
+    poly
+}
+
+fn expand(seed: &[u8; 32], stream: u64, modulus: &Modulus, out: &mut [u64]) {
     let mut rng = ChaCha20Rng::from_seed(*seed);
     rng.set_stream(stream);
     uniform_residues(modulus, &mut rng, out);
@@ -26,7 +45,7 @@ mod tests {
         // 40 5d 6a e5 53 86 bd 28; cut to 49 bits, both words are below this modulus.
         let modulus = Modulus::new((1 << 49) - 1)?;
         let mut out = [0; 2];
-        expand_uniform(&[0; 32], 0, &modulus, &mut out);
+        expand(&[0; 32], 0, &modulus, &mut out);
         assert_eq!(
             out,
             [
@@ -41,8 +60,8 @@ mod tests {
     fn uniform_and_independent() -> Result<(), hush_ring::ModulusError> {
         let modulus = Modulus::new((1 << 40) + 32_769)?;
         let (mut first, mut second) = (vec![0; 1 << 14], vec![0; 1 << 14]);
-        expand_uniform(&[7; 32], 1, &modulus, &mut first);
-        expand_uniform(&[7; 32], 1 << 16, &modulus, &mut second);
+        expand(&[7; 32], 1, &modulus, &mut first);
+        expand(&[7; 32], 1 << 16, &modulus, &mut second);
         assert!(first.iter().zip(&second).all(|(a, b)| a != b));
         let mean = first
             .iter()

@@ -1,5 +1,6 @@
-//! Parameters to and from their stored form.
+//! What is shared by everything that is stored: parameters and checked polynomials.
 
+use hush_ring::{Basis, Ntt, Poly};
 use hush_wire::ParametersV1;
 
 use crate::{CkksError, Parameters, ParametersLiteral};
@@ -44,4 +45,24 @@ impl Parameters {
             Err(CkksError::ParameterMismatch)
         }
     }
+}
+
+/// A polynomial from stored limbs, one slice of `N` words per limb of `basis`; refuses residues
+/// that are not below their modulus.
+pub(crate) fn checked_polynomial<'a>(
+    parameters: &Parameters,
+    basis: Basis,
+    limbs: impl Iterator<Item = &'a [u64]>,
+    what: &'static str,
+) -> Result<Poly<Ntt>, CkksError> {
+    let ring = parameters.ring();
+    let mut poly = Poly::zero(ring, basis);
+    for (index, (limb, words)) in poly.limbs_mut().zip(limbs).enumerate() {
+        let modulus = ring.modulus_of(basis, index).value();
+        if words.iter().any(|&residue| residue >= modulus) {
+            return Err(CkksError::ResidueOutOfRange { what, modulus });
+        }
+        limb.copy_from_slice(words);
+    }
+    Ok(poly)
 }
