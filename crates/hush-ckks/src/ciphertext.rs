@@ -104,6 +104,17 @@ impl Ciphertext {
         Ok(self)
     }
 
+    /// The same ciphertext with its scale written as `scale`, which must match: removes the
+    /// rounding of a scale that was computed along another path.
+    ///
+    /// # Errors
+    /// [`CkksError::ScaleMismatch`].
+    pub fn restated(mut self, scale: Scale) -> Result<Self, CkksError> {
+        self.check_scale(scale)?;
+        self.scale = scale;
+        Ok(self)
+    }
+
     pub(crate) fn check_parts(&self, expected: usize) -> Result<(), CkksError> {
         let actual = self.parts.len();
         if actual == expected {

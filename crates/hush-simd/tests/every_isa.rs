@@ -260,7 +260,7 @@ fn sums_of_many_products_do_not_overflow() {
                     assert_eq!(out[i], expected, "combine {count} on {}", isa.name());
                 }
                 let (mut out0, mut out1) = (vec![0; length], vec![0; length]);
-                kernels::inner_product(isa, &q, &mut out0, &mut out1, &digits, &key);
+                kernels::inner_product(isa, &q, [&mut out0, &mut out1], &digits, &key);
                 for i in 0..length {
                     for (half, out) in [&out0, &out1].into_iter().enumerate() {
                         let expected = (0..count).fold(0, |sum, d| {

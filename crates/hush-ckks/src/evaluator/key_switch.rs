@@ -174,7 +174,7 @@ impl Evaluator {
         } else {
             key.level().limbs() + limb - level.limbs()
         };
-        kernels::inner_product(ring.isa(), q, out0, out1, values, key.limb(limb));
+        kernels::inner_product(ring.isa(), q, [out0, out1], values, key.limb(limb));
     }
 
     /// Divides by P and rounds.
@@ -185,7 +185,13 @@ impl Evaluator {
         extended
             .parts
             .each_ref()
-            .map(|part| self.special.apply(self.ring(), part, part.basis().chain))
+            .map(|part| self.divide_special_part(part))
+    }
+
+    /// [`Evaluator::divide_special`] of one part.
+    #[must_use]
+    pub fn divide_special_part(&self, part: &Poly<Ntt>) -> Poly<Ntt> {
+        self.special.apply(self.ring(), part, part.basis().chain)
     }
 
     /// Divides by P q_l and rounds: a key switch and a rescale for the price of one.

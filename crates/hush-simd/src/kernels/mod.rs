@@ -12,4 +12,4 @@ pub use elementwise::{
     scale_add_assign, scale_assign, scale_into, sub_assign, subtract_scale_assign,
 };
 pub use permute::{BlockPermutation, permute, permute_add_assign, permute_multiply_add_assign};
-pub use product::{inner_product, square_into, tensor_into};
+pub use product::{inner_product, paired_inner_product, square_into, tensor_into};

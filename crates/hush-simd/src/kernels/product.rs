@@ -7,58 +7,70 @@ use crate::modulus::Modulus;
 /// The two inner products of key switching on one limb:
 /// out0 = Σ digits\[d\] · key\[d\]\[0\], out1 = Σ digits\[d\] · key\[d\]\[1\], where `key`
 /// is stored digit by digit, each as two rows of the limb's length.
-pub fn inner_product(
+pub fn inner_product(isa: Isa, q: &Modulus, out: [&mut [u64]; 2], digits: &[&[u64]], key: &[u64]) {
+    let length = out[0].len();
+    assert!(key.len() >= 2 * digits.len() * length, "key length");
+    let rows: Vec<[&[u64]; 2]> = key
+        .chunks_exact(2 * length)
+        .take(digits.len())
+        .map(|pair| pair.split_at(length).into())
+        .collect();
+    paired_inner_product(isa, q, out, digits, &rows);
+}
+
+/// out\[h\] = Σ weights\[t\] · rows\[t\]\[h\] for both halves h: one load of each weight,
+/// one reduction per result.
+pub fn paired_inner_product(
     isa: Isa,
     q: &Modulus,
-    out0: &mut [u64],
-    out1: &mut [u64],
-    digits: &[&[u64]],
-    key: &[u64],
+    [out0, out1]: [&mut [u64]; 2],
+    weights: &[&[u64]],
+    rows: &[[&[u64]; 2]],
 ) {
     let length = out0.len();
     assert_eq!(out1.len(), length, "output length");
     assert_eq!(length % 8, 0, "length must be a multiple of eight");
+    assert_eq!(weights.len(), rows.len(), "one weight per row");
     assert!(
-        digits.iter().all(|digit| digit.len() == length),
-        "digit length"
+        weights.iter().all(|row| row.len() == length)
+            && rows.iter().flatten().all(|row| row.len() == length),
+        "row length"
     );
-    assert!(key.len() >= 2 * digits.len() * length, "key length");
-    isa.run(InnerProduct {
+    isa.run(PairedInnerProduct {
         q,
         out0,
         out1,
-        digits,
-        key,
+        weights,
+        rows,
     });
 }
 
-struct InnerProduct<'a> {
+struct PairedInnerProduct<'a> {
     q: &'a Modulus,
     out0: &'a mut [u64],
     out1: &'a mut [u64],
-    digits: &'a [&'a [u64]],
-    key: &'a [u64],
+    weights: &'a [&'a [u64]],
+    rows: &'a [[&'a [u64]; 2]],
 }
 
-impl Kernel for InnerProduct<'_> {
+impl Kernel for PairedInnerProduct<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         let q = lanes.modulus(self.q);
-        let length = self.out0.len();
-        for at in (0..length).step_by(L::WIDTH) {
+        for at in (0..self.out0.len()).step_by(L::WIDTH) {
             let (mut sum0, mut sum1) = (lanes.zero_sum(), lanes.zero_sum());
             let mut room = L::TERMS;
-            for (digit, key) in self.digits.iter().zip(self.key.chunks_exact(2 * length)) {
+            for (weight, [row0, row1]) in self.weights.iter().zip(self.rows) {
                 if room == 0 {
                     sum0 = lanes.settle(sum0, q);
                     sum1 = lanes.settle(sum1, q);
                     room = L::TERMS;
                 }
-                let words = lanes.load(&digit[at..]);
-                sum0 = lanes.multiply_add(sum0, words, lanes.load(&key[at..]), q);
-                sum1 = lanes.multiply_add(sum1, words, lanes.load(&key[length + at..]), q);
+                let words = lanes.load(&weight[at..]);
+                sum0 = lanes.multiply_add(sum0, words, lanes.load(&row0[at..]), q);
+                sum1 = lanes.multiply_add(sum1, words, lanes.load(&row1[at..]), q);
                 room -= 1;
             }
             lanes.store(lanes.finish(sum0, q), &mut self.out0[at..]);
