@@ -20,6 +20,9 @@ pub enum NoiseMode {
     Sampled(u64),
     /// Values stay exact; the variance that noise would have is carried along, slot by slot.
     Tracked,
+    /// As `Tracked`, but only the noise source of this index adds noise, and its deviation is one. What comes out
+    /// is the gain of that source, which depends on neither scales nor primes.
+    Impulse(usize),
 }
 
 /// The slots of one register.
@@ -35,28 +38,6 @@ pub struct Signal {
     pub scale: f64,
 }
 
-/// How large the results of one instruction were, over everything that the machine has run.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Peak {
-    /// Largest absolute slot, garbage included.
-    pub largest: f64,
-    /// Largest mean of absolute slots: a bound on the coefficients of the message.
-    pub mean: f64,
-    /// Least of log2(Q_level / (2 · scale · largest)): bits left before the message wraps, if any slot holds a value.
-    pub headroom: Option<f64>,
-}
-
-impl Peak {
-    fn merge(&mut self, other: Peak) {
-        self.largest = self.largest.max(other.largest);
-        self.mean = self.mean.max(other.mean);
-        self.headroom = match (self.headroom, other.headroom) {
-            (Some(left), Some(right)) => Some(left.min(right)),
-            (left, right) => left.or(right),
-        };
-    }
-}
-
 /// Floats in place of ciphertexts.
 #[derive(Clone, Debug)]
 pub struct ClearMachine {
@@ -65,8 +46,21 @@ pub struct ClearMachine {
     mode: NoiseMode,
     random: ChaCha20Rng,
     spare: Option<f64>,
-    inputs: Peak,
-    peaks: Vec<Peak>,
+    sources: Vec<f64>,
+    records: Vec<Record>,
+}
+
+/// One value as it was produced: a result, or an intermediate value of a polynomial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record {
+    /// Instruction, or `None` for an input.
+    pub instruction: Option<usize>,
+    /// Level.
+    pub level: usize,
+    /// Scale.
+    pub scale: f64,
+    /// Largest absolute slot, garbage included.
+    pub largest: f64,
 }
 
 impl ClearMachine {
@@ -88,17 +82,28 @@ impl ClearMachine {
             mode,
             random: ChaCha20Rng::seed_from_u64(seed),
             spare: None,
-            inputs: Peak::default(),
-            peaks: Vec::new(),
+            sources: Vec::new(),
+            records: Vec::new(),
         }
+    }
+
+    /// A machine that computes no slots at all and only lists its noise sources and records: their deviations,
+    /// levels and scales, in the order in which every other machine meets them on the same program.
+    pub fn outline(program: &Program) -> Self {
+        let mut machine = Self::new(program, NoiseMode::None);
+        machine.slots = 0;
+        machine
+    }
+
+    /// Forgets sources and records, so that another sample can run.
+    pub fn restart(&mut self) {
+        self.sources.clear();
+        self.records.clear();
     }
 
     /// What a fresh encryption of `values` (one per slot) stands for.
     pub fn encrypt(&mut self, values: Vec<f64>, level: usize, scale: f64) -> Signal {
-        let variance = match self.mode {
-            NoiseMode::Tracked => vec![0.0; values.len()],
-            _ => Vec::new(),
-        };
+        let variance = self.variance_of(values.len());
         let mut signal = Signal {
             values,
             variance,
@@ -106,44 +111,45 @@ impl ClearMachine {
             scale,
         };
         let deviation = self.model.fresh().hypot(self.model.encoding()) / scale;
-        self.disturb(&mut signal, deviation);
-        let peak = self.measure(&signal);
-        self.inputs.merge(peak);
+        self.disturb(&mut signal, deviation, None);
+        self.record(None, &signal);
         signal
     }
 
-    /// Sizes of the inputs so far.
-    pub fn input_peak(&self) -> Peak {
-        self.inputs
+    /// Deviations of all noise sources met so far, in message units.
+    pub fn sources(&self) -> &[f64] {
+        &self.sources
     }
 
-    /// Sizes of the results of each instruction so far, by index; intermediate values of polynomials count.
-    pub fn peaks(&self) -> &[Peak] {
-        &self.peaks
+    /// All values produced so far.
+    pub fn records(&self) -> &[Record] {
+        &self.records
     }
 
-    fn measure(&self, signal: &Signal) -> Peak {
+    /// The least of log2(Q_level / (2 · scale · largest)) so far: bits left before a message wraps.
+    pub fn headroom(&self) -> f64 {
+        self.records
+            .iter()
+            .map(|record| self.headroom_of(record, record.largest))
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    /// The headroom of one record if its largest slot were `largest`.
+    pub fn headroom_of(&self, record: &Record, largest: f64) -> f64 {
+        self.model.log_modulus(record.level) - 1.0 - record.scale.log2() - largest.log2()
+    }
+
+    fn record(&mut self, instruction: Option<usize>, signal: &Signal) {
         let largest = signal
             .values
             .iter()
             .fold(0.0f64, |most, value| most.max(value.abs()));
-        let mean =
-            signal.values.iter().map(|value| value.abs()).sum::<f64>() / signal.values.len() as f64;
-        let room =
-            self.model.log_modulus(signal.level) - 1.0 - signal.scale.log2() - largest.log2();
-        Peak {
+        self.records.push(Record {
+            instruction,
+            level: signal.level,
+            scale: signal.scale,
             largest,
-            mean,
-            headroom: (largest > 0.0).then_some(room),
-        }
-    }
-
-    fn record(&mut self, index: usize, signal: &Signal) {
-        if self.peaks.len() <= index {
-            self.peaks.resize(index + 1, Peak::default());
-        }
-        let peak = self.measure(signal);
-        self.peaks[index].merge(peak);
+        });
     }
 
     /// Standard normal, Box and Muller's method.
@@ -158,26 +164,31 @@ impl ClearMachine {
         radius * angle.cos()
     }
 
-    /// Adds noise of one deviation to every slot.
-    fn disturb(&mut self, signal: &mut Signal, deviation: f64) {
-        match self.mode {
-            NoiseMode::None => {}
-            NoiseMode::Sampled(_) => {
-                for slot in 0..signal.values.len() {
-                    signal.values[slot] += deviation * self.gaussian();
-                }
-            }
-            NoiseMode::Tracked => {
-                signal
-                    .variance
-                    .iter_mut()
-                    .for_each(|variance| *variance += deviation * deviation);
+    /// One noise source: adds noise of one deviation to every slot, or `profile` (variances) times it.
+    fn disturb(&mut self, signal: &mut Signal, deviation: f64, profile: Option<&[f64]>) {
+        let source = self.sources.len();
+        self.sources.push(deviation);
+        let variance = match self.mode {
+            NoiseMode::Impulse(chosen) if chosen == source => 1.0,
+            NoiseMode::Impulse(_) | NoiseMode::None => return,
+            _ => deviation * deviation,
+        };
+        for slot in 0..signal.values.len() {
+            let variance = variance * profile.map_or(1.0, |profile| profile[slot]);
+            if let NoiseMode::Sampled(_) = self.mode {
+                signal.values[slot] += variance.sqrt() * self.gaussian();
+            } else {
+                signal.variance[slot] += variance;
             }
         }
     }
 
+    fn tracks(&self) -> bool {
+        matches!(self.mode, NoiseMode::Tracked | NoiseMode::Impulse(_))
+    }
+
     fn variance_of(&self, slots: usize) -> Vec<f64> {
-        if self.mode == NoiseMode::Tracked {
+        if self.tracks() {
             vec![0.0; slots]
         } else {
             Vec::new()
@@ -223,7 +234,7 @@ impl ClearMachine {
         };
         let before = scale * self.model.log_prime(level + 1).exp2();
         let deviation = (self.model.switch(level + 1) / before).hypot(self.model.rescale() / scale);
-        self.disturb(&mut result, deviation);
+        self.disturb(&mut result, deviation, None);
         result
     }
 
@@ -251,8 +262,11 @@ impl ClearMachine {
             scale,
         };
         if slope != 0.0 {
+            let plain_scale = scale * self.model.log_prime(level + 1).exp2() / x.scale;
+            let profile: Vec<f64> = x.values.iter().map(|value| value * value / 12.0).collect();
+            self.disturb(&mut result, 1.0 / plain_scale, Some(&profile));
             let deviation = self.model.rescale() / scale;
-            self.disturb(&mut result, deviation);
+            self.disturb(&mut result, deviation, None);
         }
         result
     }
@@ -280,7 +294,7 @@ impl ClearMachine {
                 } else {
                     let inner = scale * self.model.log_prime(level + 1).exp2() / power.scale;
                     let high = self.climb(index, high, powers, level + 1, inner);
-                    self.record(index, &high);
+                    self.record(Some(index), &high);
                     self.product(&high, power, level, scale)
                 };
                 let low = self.climb(index, low, powers, level, scale);
@@ -291,7 +305,7 @@ impl ClearMachine {
                     scale,
                 };
                 let sum = self.combine(step, &product, &low, 1.0);
-                self.record(index, &sum);
+                self.record(Some(index), &sum);
                 sum
             }
         }
@@ -311,43 +325,40 @@ impl Machine for ClearMachine {
         let slots = self.slots;
         let noisy = self.mode != NoiseMode::None;
         let top = step.level + 1;
-        let prime = self.model.log_prime(top).exp2();
+        let input_scale = inputs.first().map_or(1.0, |input| input.scale);
+        let plain_scale = step.scale * self.model.log_prime(top).exp2() / input_scale;
         let mut results = Vec::with_capacity(plan.bias.len());
         for (output, bias) in plan.bias.iter().enumerate() {
             let mut values = vec![0.0; slots];
             let mut variance = self.variance_of(slots);
-            let mut added = vec![0.0; if noisy { slots } else { 0 }];
+            let mut switched = vec![0.0; if noisy { slots } else { 0 }];
+            let mut rounded = switched.clone();
             for block in plan.blocks.iter().filter(|block| block.output == output) {
                 let x = inputs[block.input];
-                let switch = (self.model.switch_error(top) / x.scale).powi(2);
-                let plain_scale = step.scale * prime / x.scale;
                 for (&rotation, plain) in &block.diagonals {
                     let rounding = match plain {
                         Plain::Constant(_) => 1.0 / 12.0,
                         Plain::Slots(_) => self.model.encoding().powi(2),
-                    } / plain_scale.powi(2);
-                    let rotated = if rotation == 0 { 0.0 } else { switch };
+                    };
                     for slot in 0..slots {
-                        let source = if slot + rotation < slots {
-                            slot + rotation
+                        let source = slot + rotation;
+                        let source = if source < slots {
+                            source
                         } else {
-                            slot + rotation - slots
+                            source - slots
                         };
                         let (weight, value) = (plain.at(slot), x.values[source]);
                         values[slot] += weight * value;
                         if noisy {
-                            added[slot] += weight * weight * rotated + rounding * value * value;
+                            rounded[slot] += rounding * value * value;
+                            if rotation != 0 {
+                                switched[slot] += weight * weight;
+                            }
                         }
                         if let Some(carried) = x.variance.get(source) {
                             variance[slot] += weight * weight * carried;
                         }
                     }
-                }
-            }
-            for slot in 0..added.len() {
-                match self.mode {
-                    NoiseMode::Sampled(_) => values[slot] += added[slot].sqrt() * self.gaussian(),
-                    _ => variance[slot] += added[slot],
                 }
             }
             let mut result = Signal {
@@ -356,8 +367,11 @@ impl Machine for ClearMachine {
                 level: step.level,
                 scale: step.scale,
             };
+            let deviation = self.model.switch_error(top) / input_scale;
+            self.disturb(&mut result, deviation, Some(&switched));
+            self.disturb(&mut result, 1.0 / plain_scale, Some(&rounded));
             let deviation = self.model.rescale() / step.scale;
-            self.disturb(&mut result, deviation);
+            self.disturb(&mut result, deviation, None);
             for &fold in plan.folds {
                 let rotate = |list: &[f64]| {
                     (0..list.len())
@@ -367,7 +381,7 @@ impl Machine for ClearMachine {
                 result.values = rotate(&result.values);
                 result.variance = rotate(&result.variance);
                 let deviation = self.model.switch(step.level) / step.scale;
-                self.disturb(&mut result, deviation);
+                self.disturb(&mut result, deviation, None);
             }
             if let Some(plain) = bias {
                 result
@@ -376,7 +390,7 @@ impl Machine for ClearMachine {
                     .enumerate()
                     .for_each(|(slot, value)| *value += plain.at(slot));
             }
-            self.record(step.index, &result);
+            self.record(Some(step.index), &result);
             results.push(result);
         }
         Ok(results)
@@ -405,7 +419,7 @@ impl Machine for ClearMachine {
             let last = powers[step_index].clone();
             let scale = last.scale * last.scale / self.model.log_prime(last.level).exp2();
             let mut square = self.product(&last, &last, last.level - 1, scale);
-            if self.mode == NoiseMode::Tracked {
+            if self.tracks() {
                 // Both factors carry the same noise.
                 square
                     .variance
@@ -425,20 +439,20 @@ impl Machine for ClearMachine {
                     .iter_mut()
                     .for_each(|variance| *variance *= 4.0);
             }
-            self.record(step.index, &square);
+            self.record(Some(step.index), &square);
             powers.push(square);
         }
         let mut result = self.climb(step.index, &tree, &powers, step.level, step.scale);
         for (slot, carried) in carried.iter().enumerate() {
             result.variance[slot] += polynomial.slope(input.values[slot]).powi(2) * carried;
         }
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 
     fn add(&mut self, step: Step<'_>, left: &Signal, right: &Signal) -> Result<Signal, Infallible> {
         let result = self.combine(step, left, right, 1.0);
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 
@@ -449,7 +463,7 @@ impl Machine for ClearMachine {
         right: &Signal,
     ) -> Result<Signal, Infallible> {
         let result = self.combine(step, left, right, -1.0);
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 
@@ -460,7 +474,7 @@ impl Machine for ClearMachine {
         right: &Signal,
     ) -> Result<Signal, Infallible> {
         let result = self.product(left, right, step.level, step.scale);
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 
@@ -480,7 +494,7 @@ impl Machine for ClearMachine {
             .iter_mut()
             .enumerate()
             .for_each(|(slot, value)| *value += plain.at(slot));
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 
@@ -494,7 +508,7 @@ impl Machine for ClearMachine {
         } else {
             self.affine(input, 1.0, 0.0, step.level, step.scale)
         };
-        self.record(step.index, &result);
+        self.record(Some(step.index), &result);
         Ok(result)
     }
 }

@@ -18,6 +18,9 @@
 
 pub mod clear;
 pub mod client_spec;
+pub mod cost;
+pub mod count;
+mod dump;
 pub mod error;
 pub mod ladder;
 pub mod machine;

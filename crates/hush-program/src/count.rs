@@ -1,0 +1,305 @@
+//! Runs a program on nothing but levels, and counts: operations, keys, work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use crate::client_spec::KeyManifest;
+use crate::cost::{CostModel, Work};
+use crate::error::ProgramError;
+use crate::ladder::Ladder;
+use crate::machine::{LinearPlan, Machine, Step, execute};
+use crate::program::{Plain, Polynomial, Program};
+
+/// What a program needs for one group of ciphertexts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Count {
+    /// Rotations, hoisted ones included.
+    pub rotations: usize,
+    /// Rotations that share a decomposition with others of the same ciphertext.
+    pub hoisted_rotations: usize,
+    /// Products of two ciphertexts, each with a relinearisation.
+    pub multiplications: usize,
+    /// Products with plaintexts or constants.
+    pub plain_multiplications: usize,
+    /// Key switches: rotations and relinearisations.
+    pub key_switches: usize,
+    /// Rescalings.
+    pub rescales: usize,
+    /// Levels consumed from input to output.
+    pub levels: usize,
+    /// Keys and the highest level of each.
+    pub keys: KeyManifest,
+    /// All work.
+    pub work: Work,
+    /// Work per instruction.
+    pub steps: Vec<Work>,
+    /// Predicted time on one thread.
+    pub nanoseconds: f64,
+}
+
+/// Counts what a checked program does.
+///
+/// # Errors
+/// If the program is one that [`Program::check`] refuses.
+pub fn count(program: &Program) -> Result<Count, ProgramError> {
+    program.check()?;
+    let mut machine = CountMachine {
+        model: CostModel::new(&program.parameters),
+        count: Count::default(),
+        current: Work::default(),
+    };
+    let inputs = vec![program.input_level; program.inputs.len()];
+    let outputs =
+        execute(program, inputs, &mut machine, &mut ()).map_err(|error| ProgramError::Stored {
+            reason: error.to_string(),
+        })?;
+    let lowest = outputs.into_iter().min().unwrap_or(program.input_level);
+    let mut count = machine.count;
+    count.levels = program.input_level - lowest;
+    for step in &count.steps {
+        count.work += *step;
+    }
+    count.nanoseconds = count.work.nanoseconds(program.parameters.log_degree);
+    Ok(count)
+}
+
+/// Work of a polynomial whose input is at `level`.
+pub fn polynomial_work(model: CostModel, polynomial: &Polynomial, level: usize) -> Work {
+    let mut machine = CountMachine {
+        model,
+        count: Count::default(),
+        current: Work::default(),
+    };
+    machine.ladder(polynomial, level, level - polynomial.depth());
+    machine.current
+}
+
+/// Which rotations a linear operator uses, without its weights.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinearShape {
+    /// Results.
+    pub outputs: usize,
+    /// (input, baby rotation), the rotation not zero.
+    pub babies: BTreeSet<(usize, usize)>,
+    /// One entry per giant rotation of an output, zero excluded.
+    pub giants: Vec<usize>,
+    /// (output, giant) to the baby rotations of its products.
+    pub products: BTreeMap<(usize, usize), Vec<usize>>,
+}
+
+impl LinearShape {
+    /// The shape of an operation.
+    pub fn new(plan: LinearPlan<'_>) -> Self {
+        let terms = plan.blocks.iter().flat_map(|block| {
+            block
+                .diagonals
+                .keys()
+                .map(|&rotation| (block.output, block.input, rotation))
+        });
+        Self::from_rotations(plan.bias.len(), terms, plan.baby_step)
+    }
+
+    /// The shape of (output, input, rotation) terms under a baby-step width.
+    pub fn from_rotations(
+        outputs: usize,
+        terms: impl Iterator<Item = (usize, usize, usize)>,
+        baby_step: usize,
+    ) -> Self {
+        let mut shape = Self {
+            outputs,
+            ..Self::default()
+        };
+        for (output, input, rotation) in terms {
+            let baby = rotation % baby_step;
+            if baby != 0 {
+                shape.babies.insert((input, baby));
+            }
+            shape
+                .products
+                .entry((output, rotation - baby))
+                .or_default()
+                .push(baby);
+        }
+        shape.giants = shape
+            .products
+            .keys()
+            .map(|&(_, giant)| giant)
+            .filter(|&giant| giant != 0)
+            .collect();
+        shape
+    }
+
+    /// Work with the results at `level` and so many folds.
+    pub fn work(&self, model: CostModel, level: usize, folds: usize) -> Work {
+        let top = level + 1;
+        let rotated: BTreeSet<usize> = self.babies.iter().map(|&(input, _)| input).collect();
+        let mut work = model.decompose(top).times(rotated.len());
+        work += model.inner_product(top).times(self.babies.len());
+        for terms in self.products.values() {
+            let plain = terms.iter().filter(|&&baby| baby == 0).count();
+            work += model.plain_product(top).times(plain);
+            if plain < terms.len() {
+                work += model.extended_plain_product(top).times(terms.len() - plain);
+                work += model.mod_down(top);
+            }
+        }
+        work += model.switch(top).times(self.giants.len());
+        let mut tail = model.rescale(level);
+        tail += model.switch(level).times(folds);
+        work += tail.times(self.outputs);
+        work
+    }
+}
+
+/// Values are levels.
+struct CountMachine {
+    model: CostModel,
+    count: Count,
+    current: Work,
+}
+
+impl CountMachine {
+    fn finish(&mut self, step: Step<'_>) {
+        if self.count.steps.len() <= step.index {
+            self.count.steps.resize(step.index + 1, Work::default());
+        }
+        self.count.steps[step.index] += std::mem::take(&mut self.current);
+    }
+
+    fn rotation_key(&mut self, rotation: usize, level: usize) {
+        let highest = self.count.keys.rotations.entry(rotation).or_insert(level);
+        *highest = level.max(*highest);
+        self.count.rotations += 1;
+        self.count.key_switches += 1;
+    }
+
+    fn rescale(&mut self, level: usize) {
+        self.count.rescales += 1;
+        self.current += self.model.rescale(level);
+    }
+
+    /// Product of two ciphertexts at `level`.
+    fn product(&mut self, level: usize) {
+        let highest = self.count.keys.relinearization.unwrap_or(0);
+        self.count.keys.relinearization = Some(highest.max(level));
+        self.count.multiplications += 1;
+        self.count.key_switches += 1;
+        self.count.rescales += 1;
+        self.current += self.model.product(level);
+    }
+
+    fn constant_product(&mut self, level: usize) {
+        self.count.plain_multiplications += 1;
+        self.current += self.model.plain_product(level);
+        self.rescale(level - 1);
+    }
+
+    fn ladder(&mut self, polynomial: &Polynomial, input: usize, level: usize) {
+        let tree = Ladder::new(polynomial);
+        for squaring in 0..tree.squarings() {
+            self.product(input - squaring);
+        }
+        self.climb(&tree, level);
+    }
+
+    fn climb(&mut self, node: &Ladder, level: usize) {
+        match node {
+            Ladder::Leaf { slope, .. } => {
+                if *slope != 0.0 {
+                    self.constant_product(level + 1);
+                }
+            }
+            Ladder::Product { high, low, .. } => {
+                if high.constant().is_some() {
+                    self.constant_product(level + 1);
+                } else {
+                    self.climb(high, level + 1);
+                    self.product(level + 1);
+                }
+                self.climb(low, level);
+            }
+        }
+    }
+}
+
+impl Machine for CountMachine {
+    type Value = usize;
+    type Error = Infallible;
+
+    fn linear(
+        &mut self,
+        step: Step<'_>,
+        inputs: &[&usize],
+        plan: LinearPlan<'_>,
+    ) -> Result<Vec<usize>, Infallible> {
+        let top = step.level + 1;
+        debug_assert!(inputs.iter().all(|&&level| level == top));
+        let shape = LinearShape::new(plan);
+        for &(input, baby) in &shape.babies {
+            self.rotation_key(baby, top);
+            if shape
+                .babies
+                .iter()
+                .filter(|&&(other, _)| other == input)
+                .count()
+                > 1
+            {
+                self.count.hoisted_rotations += 1;
+            }
+        }
+        for &giant in &shape.giants {
+            self.rotation_key(giant, top);
+        }
+        for _ in 0..shape.outputs {
+            self.count.rescales += 1;
+            for &fold in plan.folds {
+                self.rotation_key(fold, step.level);
+            }
+        }
+        self.count.plain_multiplications += shape.products.values().map(Vec::len).sum::<usize>();
+        self.current += shape.work(self.model, step.level, plan.folds.len());
+        self.finish(step);
+        Ok(vec![step.level; plan.bias.len()])
+    }
+
+    fn polynomial(
+        &mut self,
+        step: Step<'_>,
+        input: &usize,
+        polynomial: &Polynomial,
+    ) -> Result<usize, Infallible> {
+        self.ladder(polynomial, *input, step.level);
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn add(&mut self, step: Step<'_>, _: &usize, _: &usize) -> Result<usize, Infallible> {
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn subtract(&mut self, step: Step<'_>, _: &usize, _: &usize) -> Result<usize, Infallible> {
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn multiply(&mut self, step: Step<'_>, _: &usize, _: &usize) -> Result<usize, Infallible> {
+        self.product(step.level + 1);
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn add_plain(&mut self, step: Step<'_>, _: &usize, _: &Plain) -> Result<usize, Infallible> {
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn align(&mut self, step: Step<'_>, input: &usize) -> Result<usize, Infallible> {
+        if *input > step.level {
+            // Counted as the dearer case: a change of scale.
+            self.constant_product(step.level + 1);
+        }
+        self.finish(step);
+        Ok(step.level)
+    }
+}
