@@ -22,6 +22,7 @@ pub mod cost;
 pub mod count;
 mod dump;
 pub mod error;
+pub mod exchange;
 pub mod ladder;
 pub mod machine;
 pub mod noise;
@@ -33,6 +34,7 @@ pub use client_spec::{
     ClientSpec, KeyManifest, Packing, PackingKind, Place, PostOperation, TensorSpec,
 };
 pub use error::ProgramError;
+pub use exchange::{ExchangeError, ShortId};
 pub use machine::{ExecuteError, LinearPlan, Machine, Observer, Step, execute};
 pub use program::{
     Basis, Block, Instruction, Operation, ParameterSpec, Plain, Polynomial, Program, Register,
