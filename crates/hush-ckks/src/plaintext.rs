@@ -7,6 +7,7 @@ use crate::{CkksError, Level, Parameters, Scale};
 /// A message as a polynomial with residues at `level`, in evaluation (NTT) form.
 #[derive(Clone, Debug)]
 pub struct Plaintext {
+    pub(crate) parameters: Parameters,
     pub(crate) poly: Poly<Ntt>,
     pub(crate) scale: Scale,
     pub(crate) slots: usize,
@@ -30,10 +31,21 @@ impl Plaintext {
             && (1..=parameters.moduli().len()).contains(&basis.chain)
             && poly.degree() == parameters.degree();
         if fits {
-            Ok(Self { poly, scale, slots })
+            Ok(Self {
+                parameters: parameters.clone(),
+                poly,
+                scale,
+                slots,
+            })
         } else {
             Err(CkksError::ParameterMismatch)
         }
+    }
+
+    /// The parameters it was encoded under.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// The polynomial.

@@ -102,8 +102,8 @@ pub fn constant_residues(
 ///
 /// Cost: one inverse transform per limb, the composition of [`decode_complex`] and one embedding.
 #[must_use]
-pub fn decode_real(parameters: &Parameters, plaintext: &Plaintext) -> Vec<f64> {
-    decode(parameters, plaintext).0
+pub fn decode_real(plaintext: &Plaintext) -> Vec<f64> {
+    decode(plaintext).0
 }
 
 /// The slots.
@@ -112,16 +112,16 @@ pub fn decode_real(parameters: &Parameters, plaintext: &Plaintext) -> Vec<f64> {
 /// and small coefficients cost the same at every level; the proof is in the private module
 /// `mixed_radix`.
 #[must_use]
-pub fn decode_complex(parameters: &Parameters, plaintext: &Plaintext) -> Vec<Complex64> {
-    let (real, imaginary) = decode(parameters, plaintext);
+pub fn decode_complex(plaintext: &Plaintext) -> Vec<Complex64> {
+    let (real, imaginary) = decode(plaintext);
     real.into_iter()
         .zip(imaginary)
         .map(|(re, im)| Complex64::new(re, im))
         .collect()
 }
 
-fn decode(parameters: &Parameters, plaintext: &Plaintext) -> (Vec<f64>, Vec<f64>) {
-    let slots = plaintext.slots();
+fn decode(plaintext: &Plaintext) -> (Vec<f64>, Vec<f64>) {
+    let (parameters, slots) = (plaintext.parameters(), plaintext.slots());
     let stride = parameters.max_slots() / slots;
     let poly = parameters.ring().inverse(plaintext.poly().clone());
     let moduli = &parameters.moduli()[..plaintext.level().limbs()];
