@@ -1,1 +1,163 @@
-//! Placeholder.
+//! Runs an encrypted program on ciphertexts.
+//!
+//! Start reading at [`Runtime`]; `machine.rs` maps each operation of a program to a circuit.
+//!
+//! Invariants:
+//! - no secret key: this crate links neither `hush-keys` nor `hush-client`;
+//! - inputs and keys are checked against the program before anything runs, so a wrong key,
+//!   another model's ciphertext or a missing rotation is an error and never a wrong number;
+//! - every result has the level and scale that the program states.
+//!
+//! Non-goals: files and formats (`hush-wire`), tensors (`hush-client`), compiling.
+#![forbid(unsafe_code)]
+
+mod error;
+mod machine;
+mod prepared;
+
+pub use error::RuntimeError;
+
+use hush_ckks::{
+    Ciphertext, CkksError, EvaluationKeys, Evaluator, Level, Parameters, ParametersLiteral, Scale,
+};
+use hush_program::count::count;
+use hush_program::{KeyManifest, Observer, Program, execute};
+
+use crate::machine::CiphertextMachine;
+use crate::prepared::Prepared;
+
+/// A program with its plaintexts encoded, ready to run for any key.
+///
+/// Operations run on the current rayon pool: `pool.install(|| runtime.run(…))` sets the
+/// number of threads.
+pub struct Runtime {
+    program: Program,
+    manifest: KeyManifest,
+    evaluator: Evaluator,
+    prepared: Prepared,
+}
+
+impl Runtime {
+    /// Checks the program and its parameters, and encodes its plaintexts.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Program`] for a program that does not hold together,
+    /// [`RuntimeError::Ckks`] for parameters that are refused, [`RuntimeError::Prepare`]
+    /// for a plaintext that cannot be encoded, with the instruction's label.
+    pub fn new(program: Program) -> Result<Self, RuntimeError> {
+        program.check()?;
+        let manifest = count(&program)?.keys;
+        let parameters = Parameters::new(ParametersLiteral {
+            log_degree: program.parameters.log_degree,
+            moduli: program.parameters.moduli.clone(),
+            special_moduli: program.parameters.special_moduli.clone(),
+        })?;
+        Ok(Self {
+            evaluator: Evaluator::new(&parameters),
+            prepared: Prepared::new(&program, &parameters)?,
+            manifest,
+            program,
+        })
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The checked parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        self.evaluator.parameters()
+    }
+
+    /// The keys a run needs, each at the highest level it is used at.
+    #[must_use]
+    pub fn manifest(&self) -> &KeyManifest {
+        &self.manifest
+    }
+
+    /// Refuses keys of other parameters, and names every key that is missing at once.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Ckks`] for other parameters, [`RuntimeError::MissingKeys`].
+    pub fn check_keys(&self, keys: &EvaluationKeys) -> Result<(), RuntimeError> {
+        if keys.parameters() != self.parameters() {
+            return Err(CkksError::ParameterMismatch.into());
+        }
+        let mut missing = Vec::new();
+        if let Some(level) = self.manifest.relinearization
+            && keys.relinearization(Level(level)).is_err()
+        {
+            missing.push(format!("relinearization at level {level}"));
+        }
+        for (&steps, &level) in &self.manifest.rotations {
+            if keys.rotation(steps, Level(level)).is_err() {
+                missing.push(format!("rotation by {steps} at level {level}"));
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(RuntimeError::MissingKeys { missing })
+        }
+    }
+
+    /// Runs the program on one group of ciphertexts.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Input`] for a ciphertext of another level, scale, slot count, key or
+    /// parameter set; those of [`Runtime::check_keys`]; [`RuntimeError::Execute`] if an
+    /// instruction fails or the observer stops the run.
+    pub fn run(
+        &self,
+        inputs: Vec<Ciphertext>,
+        keys: &EvaluationKeys,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<Ciphertext>, RuntimeError> {
+        self.check_keys(keys)?;
+        for (index, input) in inputs.iter().enumerate() {
+            self.check_input(input, keys)
+                .map_err(|source| RuntimeError::Input { index, source })?;
+        }
+        let mut machine = CiphertextMachine {
+            evaluator: &self.evaluator,
+            prepared: &self.prepared,
+            keys,
+        };
+        execute(&self.program, inputs, &mut machine, observer)
+            .map_err(|error| RuntimeError::Execute(Box::new(error)))
+    }
+
+    fn check_input(&self, input: &Ciphertext, keys: &EvaluationKeys) -> Result<(), CkksError> {
+        if input.parameters() != self.parameters() {
+            return Err(CkksError::ParameterMismatch);
+        }
+        if input.key_id() != keys.key_id() {
+            return Err(CkksError::KeyMismatch {
+                expected: keys.key_id(),
+                actual: input.key_id(),
+            });
+        }
+        if input.parts().len() != 2 {
+            return Err(CkksError::PartsMismatch {
+                expected: 2,
+                actual: input.parts().len(),
+            });
+        }
+        let (left, right) = (input.level(), Level(self.program.input_level));
+        if left != right {
+            return Err(CkksError::LevelMismatch { left, right });
+        }
+        let (left, right) = (input.scale(), Scale::new(self.program.input_scale)?);
+        if !left.matches(right) {
+            return Err(CkksError::ScaleMismatch { left, right });
+        }
+        let (left, right) = (input.slots(), self.program.slots);
+        if left != right {
+            return Err(CkksError::SlotsMismatch { left, right });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Why a program cannot be loaded or run.
+
+use hush_circuits::CircuitError;
+use hush_ckks::CkksError;
+use hush_program::{ExecuteError, ProgramError};
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// The program does not hold together.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// Parameters, keys or ciphertexts were refused.
+    #[error(transparent)]
+    Ckks(#[from] CkksError),
+    /// A plaintext of an instruction cannot be encoded.
+    #[error("cannot encode the weights of instruction {index} ({label})")]
+    Prepare {
+        /// Index of the instruction.
+        index: usize,
+        /// Its label: the ONNX nodes it came from.
+        label: String,
+        /// Why.
+        source: CircuitError,
+    },
+    /// An input ciphertext does not fit the program or the keys.
+    #[error("input ciphertext {index} does not fit")]
+    Input {
+        /// Which input.
+        index: usize,
+        /// Why.
+        source: CkksError,
+    },
+    /// Keys that the program needs are absent.
+    #[error(
+        "the evaluation keys lack {}; generate them again from this model's client file",
+        missing.join(", ")
+    )]
+    MissingKeys {
+        /// Every missing key.
+        missing: Vec<String>,
+    },
+    /// An instruction failed, or the run was stopped.
+    #[error(transparent)]
+    Execute(Box<ExecuteError<CircuitError>>),
+}
