@@ -124,3 +124,55 @@ impl SecretKey {
         .map_err(KeysError::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hush_testkit::{TestRng, insecure_with};
+
+    /// `b + a s - P g s'` of every digit is one small error, the same in every limb.
+    #[test]
+    fn keys_follow_their_definition() -> Result<(), KeysError> {
+        let mut rng = TestRng::new();
+        for (limbs, special, level) in [(5, 2, 4), (5, 2, 2), (3, 1, 2), (4, 5, 3)] {
+            let parameters = insecure_with(10, limbs, special);
+            let ring = parameters.ring();
+            let key = SecretKey::generate(&parameters, &mut rng);
+            let element = GaloisElement::rotation(&parameters, 5);
+            let level = Level(level);
+            let switching = key.galois_key(element, level, &mut rng)?;
+            let basis = Basis::extended(level.limbs());
+            let from = key.restricted(basis);
+            let to = ring.automorphism(&from, element.inverse(&parameters).value() as usize);
+            for digit in 0..switching.digits() {
+                let mut error = Poly::<Ntt>::zero(ring, basis);
+                for limb in 0..ring.limbs(basis) {
+                    let modulus = ring.modulus_of(basis, limb);
+                    let in_digit = parameters.digit(level, digit).contains(&limb);
+                    let special = parameters.special_moduli().iter();
+                    let factor = special.fold(u64::from(in_digit), |p, &q| modulus.mul(p, q));
+                    let (b, a) = switching.halves(limb, digit);
+                    for (i, out) in error.limb_mut(limb).iter_mut().enumerate() {
+                        let masked = modulus.add(b[i], modulus.mul(a[i], to.limb(limb)[i]));
+                        *out = modulus.sub(masked, modulus.mul(factor, from.limb(limb)[i]));
+                    }
+                }
+                let error = ring.inverse(error);
+                let centred = |limb: usize| {
+                    let modulus = ring.modulus_of(basis, limb).value() as i64;
+                    error.limb(limb).iter().map(move |&residue| {
+                        let residue = residue as i64;
+                        if residue > modulus / 2 {
+                            residue - modulus
+                        } else {
+                            residue
+                        }
+                    })
+                };
+                assert!(centred(0).all(|e| e.abs() <= 21), "digit {digit}");
+                assert!((1..ring.limbs(basis)).all(|limb| centred(limb).eq(centred(0))));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,6 +1,6 @@
 //! Encryption and decryption: noise within its bounds, and errors for what does not belong.
 
-use hush_ckks::encoder::{decode_real, encode_real};
+use hush_ckks::encoder::{decode_real, encode_constant, encode_real};
 use hush_ckks::{Ciphertext, CkksError, Level, Parameters, Plaintext, Scale};
 use hush_keys::{ERROR_DEVIATION, Flooding, KeysError, SecretKey, SecureRng};
 use hush_testkit::{
@@ -261,5 +261,29 @@ fn same_seed_same_bytes() -> Result<(), KeysError> {
         ))
     };
     assert!(run()? == run()?);
+    Ok(())
+}
+
+/// Everything that a fixed seed makes, folded into one number: the same under every instruction
+/// set, number of threads and release. The message is a constant, since sines and cosines are the
+/// platform's.
+#[test]
+fn known_answer() -> Result<(), KeysError> {
+    let parameters = insecure_small();
+    let mut rng = TestRng::from_seed(2024);
+    let key = SecretKey::generate(&parameters, &mut rng);
+    let scale = Scale::power_of_two(SCALE_BITS);
+    let plaintext = encode_constant(&parameters, 0.75, 8, scale, Level(3))?;
+    let symmetric = key.encrypt_symmetric(&plaintext, &mut rng)?.expand();
+    let public = key.public_key(&mut rng).encrypt(&plaintext, &mut rng)?;
+    let switching = key.relinearization_key(Level(3), &mut rng)?;
+    let limbs = (0..6).flat_map(|limb| switching.limb(limb));
+    let fold = |sum: u64, word: &u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
+    let parts = symmetric.parts().iter().chain(public.parts());
+    let sum = parts
+        .flat_map(|part| part.words())
+        .chain(limbs)
+        .fold(0, fold);
+    assert_eq!(sum, 1_057_903_615_606_271_230);
     Ok(())
 }
