@@ -37,4 +37,4 @@ pub use movement::Movement;
 pub use operator::{BinaryOperator, Operator};
 pub use polynomial::Polynomial;
 pub use shape::Shape;
-pub use tensor::Tensor;
+pub use tensor::{Tensor, broadcast_shape};

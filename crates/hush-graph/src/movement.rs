@@ -1,7 +1,7 @@
 //! Operators that only move elements of a sample.
 
 use crate::shape::{Shape, strides};
-use crate::tensor::{broadcast_sources, walk};
+use crate::tensor::{broadcast_sources, check_broadcast, walk};
 use std::fmt;
 
 /// Moves, repeats or drops elements within each sample, without arithmetic.
@@ -48,8 +48,8 @@ impl Movement {
                     .collect();
                 Shape::new(dimensions).map_err(|error| error.to_string())
             }
-            Movement::Expand { shape } => broadcast_sources(input.dimensions(), shape.dimensions())
-                .map(|_| shape.clone())
+            Movement::Expand { shape } => check_broadcast(input.dimensions(), shape.dimensions())
+                .map(|()| shape.clone())
                 .map_err(|error| error.to_string()),
         }
     }

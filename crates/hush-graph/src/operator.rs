@@ -1,5 +1,6 @@
 //! The operators of a graph, and the shape of what they compute.
 
+use crate::tensor::check_broadcast;
 use crate::{ElementType, Function, Movement, Shape, Tensor};
 
 /// What a node computes. Few general operators stand for the many of a model file.
@@ -137,8 +138,7 @@ impl Operator {
             }
             Operator::Affine { scale, offset } => {
                 for constant in [scale, offset] {
-                    constant
-                        .broadcast_to(input.dimensions())
+                    check_broadcast(constant.shape(), input.dimensions())
                         .map_err(|error| first(error.to_string()))?;
                 }
                 Ok(input.clone())

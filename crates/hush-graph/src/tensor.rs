@@ -104,7 +104,7 @@ impl Tensor {
 }
 
 /// The shape that NumPy gives to an element-wise result of two shapes; `None` if they disagree.
-pub(crate) fn broadcast_shape(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
+pub fn broadcast_shape(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     let rank = left.len().max(right.len());
     let at = |shape: &[usize], axis: usize| {
         if axis + shape.len() < rank {
@@ -123,14 +123,20 @@ pub(crate) fn broadcast_shape(left: &[usize], right: &[usize]) -> Option<Vec<usi
         .collect()
 }
 
+/// Whether `from` broadcasts to exactly `to`. Allocates nothing of their size.
+pub(crate) fn check_broadcast(from: &[usize], to: &[usize]) -> Result<(), GraphError> {
+    if broadcast_shape(from, to).as_deref() == Some(to) {
+        return Ok(());
+    }
+    Err(GraphError::Broadcast {
+        from: from.to_vec(),
+        to: to.to_vec(),
+    })
+}
+
 /// For each element of `to`, the index of the element of `from` that it repeats.
 pub(crate) fn broadcast_sources(from: &[usize], to: &[usize]) -> Result<Vec<usize>, GraphError> {
-    if broadcast_shape(from, to).as_deref() != Some(to) {
-        return Err(GraphError::Broadcast {
-            from: from.to_vec(),
-            to: to.to_vec(),
-        });
-    }
+    check_broadcast(from, to)?;
     let padding = to.len() - from.len();
     let mut steps = vec![0; to.len()];
     for (axis, stride) in strides(from).into_iter().enumerate() {
