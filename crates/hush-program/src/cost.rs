@@ -130,6 +130,14 @@ impl CostModel {
         }
     }
 
+    /// The three parts of a product of two ciphertexts at `level`.
+    pub fn tensor(&self, level: usize) -> Work {
+        Work {
+            transforms: 0,
+            multiplications: 4 * (level as u64 + 1),
+        }
+    }
+
     /// Product of two ciphertexts at `level`, relinearised and rescaled.
     pub fn product(&self, level: usize) -> Work {
         let mut work = Work {

@@ -6,9 +6,9 @@ use std::convert::Infallible;
 use crate::client_spec::KeyManifest;
 use crate::cost::{CostModel, Work};
 use crate::error::ProgramError;
-use crate::ladder::Ladder;
+use crate::ladder::{Ladder, power_depth};
 use crate::machine::{LinearPlan, Machine, Step, execute};
-use crate::program::{Plain, Polynomial, Program};
+use crate::program::{Basis, Plain, Polynomial, Program};
 
 /// What a program needs for one group of ciphertexts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -191,32 +191,54 @@ impl CountMachine {
     fn constant_product(&mut self, level: usize) {
         self.count.plain_multiplications += 1;
         self.current += self.model.plain_product(level);
-        self.rescale(level - 1);
+    }
+
+    fn relinearize(&mut self, level: usize) {
+        let highest = self.count.keys.relinearization.unwrap_or(0);
+        self.count.keys.relinearization = Some(highest.max(level));
+        self.count.key_switches += 1;
+        self.current += self.model.switch(level);
     }
 
     fn ladder(&mut self, polynomial: &Polynomial, input: usize, level: usize) {
         let tree = Ladder::new(polynomial);
-        for squaring in 0..tree.squarings() {
-            self.product(input - squaring);
+        for power in tree.powers(matches!(polynomial.basis, Basis::Chebyshev { .. })) {
+            self.product(input + 1 - power_depth(power));
         }
-        self.climb(&tree, level);
+        self.climb(&tree, level + 1);
     }
 
+    /// A node whose sum is complete at `level`, before its rescale.
     fn climb(&mut self, node: &Ladder, level: usize) {
+        if self.sum(node, level) {
+            self.relinearize(level);
+        }
+        self.rescale(level - 1);
+    }
+
+    /// Work of a sum at `level`; whether it holds a product of ciphertexts.
+    fn sum(&mut self, node: &Ladder, level: usize) -> bool {
         match node {
-            Ladder::Leaf { slope, .. } => {
-                if *slope != 0.0 {
-                    self.constant_product(level + 1);
+            Ladder::Combination(coefficients) => {
+                for _ in coefficients.iter().skip(1).filter(|&&value| value != 0.0) {
+                    self.constant_product(level);
                 }
+                false
             }
-            Ladder::Product { high, low, .. } => {
-                if high.constant().is_some() {
-                    self.constant_product(level + 1);
+            Ladder::Product {
+                quotient,
+                remainder,
+                ..
+            } => {
+                let product = quotient.constant().is_none();
+                if product {
+                    self.climb(quotient, level + 1);
+                    self.count.multiplications += 1;
+                    self.current += self.model.tensor(level);
                 } else {
-                    self.climb(high, level + 1);
-                    self.product(level + 1);
+                    self.constant_product(level);
                 }
-                self.climb(low, level);
+                self.sum(remainder, level) || product
             }
         }
     }
@@ -298,6 +320,7 @@ impl Machine for CountMachine {
         if *input > step.level {
             // Counted as the dearer case: a change of scale.
             self.constant_product(step.level + 1);
+            self.rescale(step.level);
         }
         self.finish(step);
         Ok(step.level)

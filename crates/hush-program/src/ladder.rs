@@ -1,133 +1,179 @@
 //! The tree by which a polynomial is evaluated in ceil(log2(degree + 1)) levels.
 //!
-//! `p = high * X_m + low` with m the largest power of two not above the degree, recursively down to linear
-//! leaves; X_m is x^m or T_m(x), found by repeated squaring. Machines that model scales walk this tree; a back end
-//! may share more products, its scales are the same: `high` must have scale `target * q / scale(X_m)`.
+//! `p = quotient * X_g + remainder` with g the largest power of two not above the degree, recursively down to
+//! combinations of a few small powers; X_k is x^k or T_k(x). A product and the remainder added to it share one
+//! relinearisation and one rescale. Machines that model scales walk this tree; what fixes the scales is that a
+//! quotient must have scale `sum / scale(X_g)`.
 //! Source: Paterson and Stockmeyer 1973; the level-optimal form for CKKS in Bossuat et al., ePrint 2020/1203, 5.1.
+
+use std::collections::BTreeSet;
 
 use crate::program::{Basis, Polynomial};
 
 /// A node of the tree.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ladder {
-    /// `constant + slope * x`.
-    Leaf {
-        /// Constant term.
-        constant: f64,
-        /// Coefficient of x.
-        slope: f64,
-    },
-    /// `high * X_{2^log_power} + low`.
+    /// Sum of `coefficients[k] * X_k`.
+    Combination(Vec<f64>),
+    /// `quotient * X_giant + remainder`.
     Product {
-        /// log2 of m.
-        log_power: usize,
-        /// The quotient, of degree below m.
-        high: Box<Ladder>,
-        /// The remainder, of degree below m.
-        low: Box<Ladder>,
+        /// A power of two.
+        giant: usize,
+        /// Of degree below `giant`.
+        quotient: Box<Ladder>,
+        /// Of degree below `giant`.
+        remainder: Box<Ladder>,
     },
 }
 
 impl Ladder {
-    /// The tree of a polynomial in its own basis variable (u for Chebyshev).
+    /// The tree with the fewest products, in the polynomial's own basis variable (u for Chebyshev).
     pub fn new(polynomial: &Polynomial) -> Self {
-        Self::build(
-            &polynomial.coefficients,
-            matches!(polynomial.basis, Basis::Chebyshev { .. }),
-        )
+        let chebyshev = matches!(polynomial.basis, Basis::Chebyshev { .. });
+        let depth = polynomial.depth().max(1);
+        let mut best: Option<(usize, Self)> = None;
+        for log_combination in 0..=depth {
+            let tree = Self::cut(
+                &polynomial.coefficients,
+                1 << log_combination,
+                depth,
+                chebyshev,
+            );
+            let products = tree.products() + tree.powers(chebyshev).len();
+            if best.as_ref().is_none_or(|(fewest, _)| products < *fewest) {
+                best = Some((products, tree));
+            }
+        }
+        best.map_or_else(|| Ladder::Combination(vec![0.0]), |(_, tree)| tree)
     }
 
-    fn build(coefficients: &[f64], chebyshev: bool) -> Self {
-        let degree = coefficients.len().saturating_sub(1);
-        if degree <= 1 {
-            let at = |index: usize| coefficients.get(index).copied().unwrap_or(0.0);
-            return Ladder::Leaf {
-                constant: at(0),
-                slope: at(1),
-            };
+    fn cut(coefficients: &[f64], width: usize, depth: usize, chebyshev: bool) -> Self {
+        let top = coefficients
+            .iter()
+            .rposition(|&value| value != 0.0)
+            .unwrap_or(0);
+        let used = (1..=top).filter(|&power| coefficients[power] != 0.0);
+        let available = used.into_iter().all(|power| power_depth(power) < depth);
+        if top <= 1 || (top < width && available) {
+            return Ladder::Combination(coefficients[..=top].to_vec());
         }
-        let log_power = degree.ilog2() as usize;
-        let power = 1 << log_power;
-        let mut low = coefficients[..power].to_vec();
-        let mut high = coefficients[power..].to_vec();
+        let giant = 1 << top.ilog2();
+        let mut remainder = coefficients[..giant].to_vec();
+        let mut quotient = coefficients[giant..=top].to_vec();
         if chebyshev {
-            // T_{m+k} = 2 T_m T_k - T_{m-k} for k > 0.
-            for (k, value) in high.iter_mut().enumerate().skip(1) {
-                low[power - k] -= *value;
+            // T_{g+k} = 2 T_g T_k - T_{g-k} for k > 0.
+            for (k, value) in quotient.iter_mut().enumerate().skip(1) {
+                remainder[giant - k] -= *value;
                 *value *= 2.0;
             }
         }
         Ladder::Product {
-            log_power,
-            high: Box::new(Self::build(&high, chebyshev)),
-            low: Box::new(Self::build(&low, chebyshev)),
+            giant,
+            quotient: Box::new(Self::cut(&quotient, width, depth - 1, chebyshev)),
+            remainder: Box::new(Self::cut(&remainder, width, depth, chebyshev)),
         }
     }
 
-    /// Whether the node is the constant c, and which.
+    /// Whether the node is a constant, and which.
     pub fn constant(&self) -> Option<f64> {
         match self {
-            Ladder::Leaf {
-                constant,
-                slope: 0.0,
-            } => Some(*constant),
+            Ladder::Combination(coefficients) if coefficients.len() <= 1 => {
+                Some(coefficients.first().copied().unwrap_or(0.0))
+            }
             _ => None,
         }
     }
 
-    /// Levels that the node needs below its variable.
-    pub fn depth(&self) -> usize {
-        match self {
-            Ladder::Leaf { slope: 0.0, .. } => 0,
-            Ladder::Leaf { .. } => 1,
-            Ladder::Product {
-                log_power,
-                high,
-                low,
-            } => (1 + high.depth().max(*log_power)).max(low.depth()),
-        }
-    }
-
-    /// Products of two ciphertexts in the tree, without the squarings.
+    /// Products of two ciphertexts in the tree, without those that make the powers.
     pub fn products(&self) -> usize {
         match self {
-            Ladder::Leaf { .. } => 0,
-            Ladder::Product { high, low, .. } => {
-                usize::from(high.constant().is_none()) + high.products() + low.products()
+            Ladder::Combination(_) => 0,
+            Ladder::Product {
+                quotient,
+                remainder,
+                ..
+            } => {
+                usize::from(quotient.constant().is_none())
+                    + quotient.products()
+                    + remainder.products()
             }
         }
     }
 
-    /// The number of squarings: log2 of the largest power used.
-    pub fn squarings(&self) -> usize {
+    /// Powers above one that must be made, each by one product, in ascending order.
+    pub fn powers(&self, chebyshev: bool) -> BTreeSet<usize> {
+        let mut powers = BTreeSet::new();
+        self.collect(&mut powers);
+        let mut pending: Vec<usize> = powers.iter().copied().collect();
+        while let Some(power) = pending.pop() {
+            if power <= 1 {
+                continue;
+            }
+            let (left, right) = factors(power);
+            // T_{a+b} = 2 T_a T_b - T_{a-b}; here a - b is zero or one.
+            for needed in [left, right, if chebyshev { left - right } else { 0 }] {
+                if needed > 1 && powers.insert(needed) {
+                    pending.push(needed);
+                }
+            }
+        }
+        powers.retain(|&power| power > 1);
+        powers
+    }
+
+    fn collect(&self, powers: &mut BTreeSet<usize>) {
         match self {
-            Ladder::Leaf { .. } => 0,
+            Ladder::Combination(coefficients) => {
+                powers.extend((1..coefficients.len()).filter(|&power| coefficients[power] != 0.0));
+            }
             Ladder::Product {
-                log_power,
-                high,
-                low,
-            } => (*log_power).max(high.squarings()).max(low.squarings()),
+                giant,
+                quotient,
+                remainder,
+            } => {
+                powers.insert(*giant);
+                quotient.collect(powers);
+                remainder.collect(powers);
+            }
         }
     }
+}
+
+/// Levels below the variable at which X_power is.
+pub fn power_depth(power: usize) -> usize {
+    power.max(1).next_power_of_two().trailing_zeros() as usize
+}
+
+/// The two smaller powers whose product gives X_power: equal halves, or as equal as can be.
+pub fn factors(power: usize) -> (usize, usize) {
+    (power.div_ceil(2), power / 2)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn value(node: &Ladder, powers: &[f64]) -> f64 {
+    fn value(node: &Ladder, basis: Basis, x: f64) -> f64 {
+        let power = |k: usize| match basis {
+            Basis::Power => x.powi(k as i32),
+            Basis::Chebyshev { .. } => (k as f64 * x.acos()).cos(),
+        };
         match node {
-            Ladder::Leaf { constant, slope } => constant + slope * powers[0],
+            Ladder::Combination(coefficients) => coefficients
+                .iter()
+                .enumerate()
+                .map(|(k, value)| value * power(k))
+                .sum(),
             Ladder::Product {
-                log_power,
-                high,
-                low,
-            } => value(high, powers) * powers[*log_power] + value(low, powers),
+                giant,
+                quotient,
+                remainder,
+            } => value(quotient, basis, x) * power(*giant) + value(remainder, basis, x),
         }
     }
 
     #[test]
-    fn the_tree_has_the_value_and_the_depth_of_the_polynomial() {
+    fn the_tree_has_the_value_of_the_polynomial() {
         for degree in 2..40usize {
             let coefficients: Vec<f64> = (0..=degree)
                 .map(|k| ((k * 7 + 3) % 11) as f64 - 4.5)
@@ -138,22 +184,8 @@ mod tests {
                     basis,
                 };
                 let tree = Ladder::new(&polynomial);
-                assert!(
-                    tree.depth() <= polynomial.depth(),
-                    "degree {degree} {basis:?}"
-                );
                 for x in [-0.9, -0.3, 0.0, 0.4, 1.0] {
-                    let mut powers = vec![x];
-                    for _ in 0..tree.squarings() {
-                        let last = powers[powers.len() - 1];
-                        let square: f64 = last * last;
-                        powers.push(if basis == Basis::Power {
-                            square
-                        } else {
-                            2.0 * square - 1.0
-                        });
-                    }
-                    let (found, expected) = (value(&tree, &powers), polynomial.evaluate(x));
+                    let (found, expected) = (value(&tree, basis, x), polynomial.evaluate(x));
                     assert!(
                         (found - expected).abs() < 1e-9 * (1.0 + expected.abs()),
                         "{degree} {x}"
@@ -161,5 +193,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_cubic_takes_two_products() {
+        let cubic = Polynomial {
+            coefficients: vec![0.5, 0.197, 0.0, -0.004],
+            basis: Basis::Power,
+        };
+        let tree = Ladder::new(&cubic);
+        assert_eq!(
+            (tree.products(), tree.powers(false)),
+            (1, BTreeSet::from([2]))
+        );
     }
 }

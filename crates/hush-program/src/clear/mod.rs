@@ -1,14 +1,15 @@
 //! Runs a program on floats, slot by slot, garbage slots included, with the modelled noise if asked.
 
+mod polynomial;
+
 use std::convert::Infallible;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-use crate::ladder::Ladder;
 use crate::machine::{LinearPlan, Machine, Step};
 use crate::noise::NoiseModel;
-use crate::program::{Basis, ParameterSpec, Plain, Polynomial, Program};
+use crate::program::{ParameterSpec, Plain, Polynomial, Program};
 
 /// What the clear machine does about noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +21,6 @@ pub enum NoiseMode {
     Sampled(u64),
     /// Values stay exact; the variance that noise would have is carried along, slot by slot.
     Tracked,
-    /// As `Tracked`, but only the noise source of this index adds noise, and its deviation is one. What comes out
-    /// is the gain of that source, which depends on neither scales nor primes.
-    Impulse(usize),
 }
 
 /// The slots of one register.
@@ -46,15 +44,35 @@ pub struct ClearMachine {
     mode: NoiseMode,
     random: ChaCha20Rng,
     spare: Option<f64>,
-    sources: Vec<f64>,
+    mask: Option<Vec<bool>>,
+    site: Site,
+    sources: Vec<Source>,
     records: Vec<Record>,
+}
+
+/// Where in a program something happens: what is equal for all results of one instruction has equal sites.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// Instruction, or `None` for an input.
+    pub instruction: Option<usize>,
+    /// Counted from zero for each result.
+    pub position: usize,
+}
+
+/// One addition of noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Source {
+    /// Where.
+    pub site: Site,
+    /// Its deviation in message units.
+    pub deviation: f64,
 }
 
 /// One value as it was produced: a result, or an intermediate value of a polynomial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record {
-    /// Instruction, or `None` for an input.
-    pub instruction: Option<usize>,
+    /// Where it was produced.
+    pub site: Site,
     /// Level.
     pub level: usize,
     /// Scale.
@@ -82,9 +100,21 @@ impl ClearMachine {
             mode,
             random: ChaCha20Rng::seed_from_u64(seed),
             spare: None,
+            mask: None,
+            site: Site::default(),
             sources: Vec::new(),
             records: Vec::new(),
         }
+    }
+
+    /// A machine that tracks variance, but lets only the noise sources with a true entry in `mask` (by their order)
+    /// add noise, each of deviation one. What comes out is the gain of those sources, which depends on neither
+    /// scales nor primes. Its `slots` may differ from those of the noise model: fewer do where slots do not mix.
+    pub fn impulse(program: &Program, slots: usize, mask: Vec<bool>) -> Self {
+        let mut machine = Self::new(program, NoiseMode::Tracked);
+        machine.slots = slots;
+        machine.mask = Some(mask);
+        machine
     }
 
     /// A machine that computes no slots at all and only lists its noise sources and records: their deviations,
@@ -103,6 +133,7 @@ impl ClearMachine {
 
     /// What a fresh encryption of `values` (one per slot) stands for.
     pub fn encrypt(&mut self, values: Vec<f64>, level: usize, scale: f64) -> Signal {
+        self.start(None);
         let variance = self.variance_of(values.len());
         let mut signal = Signal {
             values,
@@ -112,12 +143,12 @@ impl ClearMachine {
         };
         let deviation = self.model.fresh().hypot(self.model.encoding()) / scale;
         self.disturb(&mut signal, deviation, None);
-        self.record(None, &signal);
+        self.record(&signal);
         signal
     }
 
-    /// Deviations of all noise sources met so far, in message units.
-    pub fn sources(&self) -> &[f64] {
+    /// All noise sources met so far.
+    pub fn sources(&self) -> &[Source] {
         &self.sources
     }
 
@@ -139,13 +170,27 @@ impl ClearMachine {
         self.model.log_modulus(record.level) - 1.0 - record.scale.log2() - largest.log2()
     }
 
-    fn record(&mut self, instruction: Option<usize>, signal: &Signal) {
+    fn start(&mut self, instruction: Option<usize>) {
+        self.site = Site {
+            instruction,
+            position: 0,
+        };
+    }
+
+    fn next_site(&mut self) -> Site {
+        let site = self.site;
+        self.site.position += 1;
+        site
+    }
+
+    fn record(&mut self, signal: &Signal) {
         let largest = signal
             .values
             .iter()
             .fold(0.0f64, |most, value| most.max(value.abs()));
+        let site = self.next_site();
         self.records.push(Record {
-            instruction,
+            site,
             level: signal.level,
             scale: signal.scale,
             largest,
@@ -166,11 +211,12 @@ impl ClearMachine {
 
     /// One noise source: adds noise of one deviation to every slot, or `profile` (variances) times it.
     fn disturb(&mut self, signal: &mut Signal, deviation: f64, profile: Option<&[f64]>) {
-        let source = self.sources.len();
-        self.sources.push(deviation);
-        let variance = match self.mode {
-            NoiseMode::Impulse(chosen) if chosen == source => 1.0,
-            NoiseMode::Impulse(_) | NoiseMode::None => return,
+        let index = self.sources.len();
+        let site = self.next_site();
+        self.sources.push(Source { site, deviation });
+        let variance = match (&self.mask, self.mode) {
+            (Some(mask), _) if mask.get(index) == Some(&true) => 1.0,
+            (Some(_), _) | (None, NoiseMode::None) => return,
             _ => deviation * deviation,
         };
         for slot in 0..signal.values.len() {
@@ -184,7 +230,7 @@ impl ClearMachine {
     }
 
     fn tracks(&self) -> bool {
-        matches!(self.mode, NoiseMode::Tracked | NoiseMode::Impulse(_))
+        self.mode == NoiseMode::Tracked
     }
 
     fn variance_of(&self, slots: usize) -> Vec<f64> {
@@ -214,8 +260,8 @@ impl ClearMachine {
         }
     }
 
-    /// A product after relinearisation and rescaling to (level, scale).
-    fn product(&mut self, left: &Signal, right: &Signal, level: usize, scale: f64) -> Signal {
+    /// The exact product of values, and of first-order noise.
+    fn exact_product(&self, left: &Signal, right: &Signal, level: usize, scale: f64) -> Signal {
         let variance = left.variance.iter().zip(&right.variance).enumerate();
         let variance = variance
             .map(|(slot, (a, b))| right.values[slot].powi(2) * a + left.values[slot].powi(2) * b)
@@ -226,89 +272,22 @@ impl ClearMachine {
             .zip(&right.values)
             .map(|(a, b)| a * b)
             .collect();
-        let mut result = Signal {
+        Signal {
             values,
             variance,
             level,
             scale,
-        };
-        let before = scale * self.model.log_prime(level + 1).exp2();
-        let deviation = (self.model.switch(level + 1) / before).hypot(self.model.rescale() / scale);
-        self.disturb(&mut result, deviation, None);
-        result
+        }
     }
 
-    /// `slope * x + constant` by a plaintext constant, rescaled.
-    fn affine(
-        &mut self,
-        x: &Signal,
-        slope: f64,
-        constant: f64,
-        level: usize,
-        scale: f64,
-    ) -> Signal {
-        let mut result = Signal {
-            values: x
-                .values
-                .iter()
-                .map(|value| slope * value + constant)
-                .collect(),
-            variance: x
-                .variance
-                .iter()
-                .map(|variance| slope * slope * variance)
-                .collect(),
-            level,
-            scale,
-        };
-        if slope != 0.0 {
-            let plain_scale = scale * self.model.log_prime(level + 1).exp2() / x.scale;
-            let profile: Vec<f64> = x.values.iter().map(|value| value * value / 12.0).collect();
-            self.disturb(&mut result, 1.0 / plain_scale, Some(&profile));
-            let deviation = self.model.rescale() / scale;
-            self.disturb(&mut result, deviation, None);
+    /// What relinearising and rescaling to the signal's level and scale adds.
+    fn settle(&mut self, signal: &mut Signal, relinearized: bool) {
+        let mut deviation = self.model.rescale() / signal.scale;
+        if relinearized {
+            let before = signal.scale * self.model.log_prime(signal.level + 1).exp2();
+            deviation = deviation.hypot(self.model.switch(signal.level + 1) / before);
         }
-        result
-    }
-
-    fn climb(
-        &mut self,
-        index: usize,
-        node: &Ladder,
-        powers: &[Signal],
-        level: usize,
-        scale: f64,
-    ) -> Signal {
-        match node {
-            Ladder::Leaf { constant, slope } => {
-                self.affine(&powers[0], *slope, *constant, level, scale)
-            }
-            Ladder::Product {
-                log_power,
-                high,
-                low,
-            } => {
-                let power = &powers[*log_power];
-                let product = if let Some(constant) = high.constant() {
-                    self.affine(power, constant, 0.0, level, scale)
-                } else {
-                    let inner = scale * self.model.log_prime(level + 1).exp2() / power.scale;
-                    let high = self.climb(index, high, powers, level + 1, inner);
-                    self.record(Some(index), &high);
-                    self.product(&high, power, level, scale)
-                };
-                let low = self.climb(index, low, powers, level, scale);
-                let step = Step {
-                    index,
-                    label: "",
-                    level,
-                    scale,
-                };
-                let sum = self.combine(step, &product, &low, 1.0);
-                self.record(Some(index), &sum);
-                sum
-            }
-        }
+        self.disturb(signal, deviation, None);
     }
 }
 
@@ -329,6 +308,7 @@ impl Machine for ClearMachine {
         let plain_scale = step.scale * self.model.log_prime(top).exp2() / input_scale;
         let mut results = Vec::with_capacity(plan.bias.len());
         for (output, bias) in plan.bias.iter().enumerate() {
+            self.start(Some(step.index));
             let mut values = vec![0.0; slots];
             let mut variance = self.variance_of(slots);
             let mut switched = vec![0.0; if noisy { slots } else { 0 }];
@@ -390,7 +370,7 @@ impl Machine for ClearMachine {
                     .enumerate()
                     .for_each(|(slot, value)| *value += plain.at(slot));
             }
-            self.record(Some(step.index), &result);
+            self.record(&result);
             results.push(result);
         }
         Ok(results)
@@ -402,57 +382,16 @@ impl Machine for ClearMachine {
         input: &Signal,
         polynomial: &Polynomial,
     ) -> Result<Signal, Infallible> {
-        let chebyshev = matches!(polynomial.basis, Basis::Chebyshev { .. });
-        let mut first = input.clone();
-        let carried = std::mem::replace(&mut first.variance, self.variance_of(self.slots));
-        if let Basis::Chebyshev { lo, hi } = polynomial.basis {
-            // The change of variable is exact: it only reads the same integers at another scale.
-            first
-                .values
-                .iter_mut()
-                .for_each(|x| *x = (2.0 * *x - lo - hi) / (hi - lo));
-            first.scale *= (hi - lo) / 2.0;
-        }
-        let tree = Ladder::new(polynomial);
-        let mut powers = vec![first];
-        for step_index in 0..tree.squarings() {
-            let last = powers[step_index].clone();
-            let scale = last.scale * last.scale / self.model.log_prime(last.level).exp2();
-            let mut square = self.product(&last, &last, last.level - 1, scale);
-            if self.tracks() {
-                // Both factors carry the same noise.
-                square
-                    .variance
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(slot, variance)| {
-                        *variance += 2.0 * last.values[slot].powi(2) * last.variance[slot];
-                    });
-            }
-            if chebyshev {
-                square
-                    .values
-                    .iter_mut()
-                    .for_each(|value| *value = 2.0 * *value - 1.0);
-                square
-                    .variance
-                    .iter_mut()
-                    .for_each(|variance| *variance *= 4.0);
-            }
-            self.record(Some(step.index), &square);
-            powers.push(square);
-        }
-        let mut result = self.climb(step.index, &tree, &powers, step.level, step.scale);
-        for (slot, carried) in carried.iter().enumerate() {
-            result.variance[slot] += polynomial.slope(input.values[slot]).powi(2) * carried;
-        }
-        self.record(Some(step.index), &result);
+        self.start(Some(step.index));
+        let result = self.climb(step.level, step.scale, input, polynomial);
+        self.record(&result);
         Ok(result)
     }
 
     fn add(&mut self, step: Step<'_>, left: &Signal, right: &Signal) -> Result<Signal, Infallible> {
+        self.start(Some(step.index));
         let result = self.combine(step, left, right, 1.0);
-        self.record(Some(step.index), &result);
+        self.record(&result);
         Ok(result)
     }
 
@@ -462,8 +401,9 @@ impl Machine for ClearMachine {
         left: &Signal,
         right: &Signal,
     ) -> Result<Signal, Infallible> {
+        self.start(Some(step.index));
         let result = self.combine(step, left, right, -1.0);
-        self.record(Some(step.index), &result);
+        self.record(&result);
         Ok(result)
     }
 
@@ -473,8 +413,10 @@ impl Machine for ClearMachine {
         left: &Signal,
         right: &Signal,
     ) -> Result<Signal, Infallible> {
-        let result = self.product(left, right, step.level, step.scale);
-        self.record(Some(step.index), &result);
+        self.start(Some(step.index));
+        let mut result = self.exact_product(left, right, step.level, step.scale);
+        self.settle(&mut result, true);
+        self.record(&result);
         Ok(result)
     }
 
@@ -494,21 +436,21 @@ impl Machine for ClearMachine {
             .iter_mut()
             .enumerate()
             .for_each(|(slot, value)| *value += plain.at(slot));
-        self.record(Some(step.index), &result);
+        self.record(&result);
         Ok(result)
     }
 
     fn align(&mut self, step: Step<'_>, input: &Signal) -> Result<Signal, Infallible> {
-        let result = if crate::validate::scales_match(step.scale, input.scale) {
-            Signal {
-                level: step.level,
-                scale: step.scale,
-                ..input.clone()
-            }
-        } else {
-            self.affine(input, 1.0, 0.0, step.level, step.scale)
+        self.start(Some(step.index));
+        let mut result = Signal {
+            level: step.level,
+            scale: step.scale,
+            ..input.clone()
         };
-        self.record(Some(step.index), &result);
+        if !crate::validate::scales_match(step.scale, input.scale) {
+            self.settle(&mut result, false);
+        }
+        self.record(&result);
         Ok(result)
     }
 }
