@@ -1,18 +1,19 @@
 //! Uniform polynomials expanded from a seed: what travels in place of the uniform halves.
 
-use hush_ring::sample::uniform_residues;
 use hush_ring::{Basis, Modulus, Ntt, Poly};
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{RngCore, SeedableRng};
 
 use crate::Parameters;
 
 /// A uniform polynomial that is a function of the arguments alone.
 ///
 /// The limb with index `i` among all primes of the parameters (the chain and then the special
-/// ones) is filled from ChaCha20 with the key `seed` and stream number `first_stream + i`: a draw
-/// of 64 bits is cut to the bits of the modulus and rejected unless below it. The result is
-/// public, so rejection tells nothing. A polynomial over fewer limbs is a part of one over more.
+/// ones) is filled from ChaCha20 with the key `seed` and stream number `first_stream + i`: the
+/// residue of a draw `x` of 64 bits is the high word of `q x`, and `x` is dropped when the low word
+/// is below `2^64 mod q`, which makes it exactly uniform (Lemire, "Fast Random Integer Generation
+/// in an Interval", 2019). The result is public, so rejection tells nothing. A polynomial over
+/// fewer limbs is a part of one over more.
 #[must_use]
 pub fn uniform_polynomial(
     parameters: &Parameters,
@@ -32,7 +33,15 @@ pub fn uniform_polynomial(
 fn expand(seed: &[u8; 32], stream: u64, modulus: &Modulus, out: &mut [u64]) {
     let mut rng = ChaCha20Rng::from_seed(*seed);
     rng.set_stream(stream);
-    uniform_residues(modulus, &mut rng, out);
+    let rejected = modulus.value().wrapping_neg() % modulus.value();
+    for residue in out {
+        *residue = loop {
+            let product = u128::from(rng.next_u64()) * u128::from(modulus.value());
+            if product as u64 >= rejected {
+                break (product >> 64) as u64;
+            }
+        };
+    }
 }
 
 #[cfg(test)]
@@ -42,17 +51,13 @@ mod tests {
     #[test]
     fn known_answer() -> Result<(), hush_ring::ModulusError> {
         // The ChaCha20 block of a zero key, counter and stream starts 76 b8 e0 ad a0 f1 3d 90,
-        // 40 5d 6a e5 53 86 bd 28; cut to 49 bits, both words are below this modulus.
-        let modulus = Modulus::new((1 << 49) - 1)?;
+        // 40 5d 6a e5 53 86 bd 28.
+        let words = [0x903d_f1a0_ade0_b876_u64, 0x28bd_8653_e56a_5d40];
+        let modulus = Modulus::new((1 << 40) + 32_769)?;
+        let expected = words.map(|x| ((u128::from(x) * u128::from(modulus.value())) >> 64) as u64);
         let mut out = [0; 2];
         expand(&[0; 32], 0, &modulus, &mut out);
-        assert_eq!(
-            out,
-            [
-                0x903d_f1a0_ade0_b876 & ((1 << 49) - 1),
-                0x28bd_8653_e56a_5d40 & ((1 << 49) - 1)
-            ]
-        );
+        assert_eq!(out, expected);
         Ok(())
     }
 

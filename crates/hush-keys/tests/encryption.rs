@@ -284,6 +284,6 @@ fn known_answer() -> Result<(), KeysError> {
         .flat_map(|part| part.words())
         .chain(limbs)
         .fold(0, fold);
-    assert_eq!(sum, 1_057_903_615_606_271_230);
+    assert_eq!(sum, 12_520_832_873_407_601_676);
     Ok(())
 }
