@@ -1,7 +1,8 @@
 //! What can be wrong with tensors, keys and files on the data owner's side.
 
 use hush_ckks::{CkksError, KeyId};
-use hush_program::ProgramError;
+use hush_keys::KeysError;
+use hush_program::{ExchangeError, ProgramError};
 use hush_wire::WireError;
 
 /// Why the data owner's side refused something.
@@ -98,14 +99,6 @@ pub enum ClientError {
         /// The operation.
         operation: String,
     },
-    /// The ciphertexts belong to another model.
-    #[error("the ciphertexts are for program {found}, this model is program {expected}")]
-    OtherProgram {
-        /// This model.
-        expected: ShortId,
-        /// The model of the ciphertexts.
-        found: ShortId,
-    },
     /// The ciphertexts are encrypted under another key.
     #[error("the ciphertexts are encrypted under key {found}, this is key {expected}")]
     OtherKey {
@@ -113,20 +106,6 @@ pub enum ClientError {
         expected: KeyId,
         /// The key of the ciphertexts.
         found: KeyId,
-    },
-    /// The key or the ciphertexts were made with other parameters.
-    #[error("{what} has other encryption parameters than this model")]
-    OtherParameters {
-        /// What was made with them.
-        what: &'static str,
-    },
-    /// Inputs where outputs are needed, or the reverse.
-    #[error("the ciphertexts are {found} of a model, {expected} are needed here")]
-    Direction {
-        /// What is needed.
-        expected: &'static str,
-        /// What was given.
-        found: &'static str,
     },
     /// The secret key is wrapped and no passphrase was given.
     #[error("the secret key is protected with a passphrase")]
@@ -140,9 +119,12 @@ pub enum ClientError {
     /// The key derivation refused its cost parameters.
     #[error("the passphrase cannot be stretched with the stored cost parameters")]
     Derivation,
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no random bytes")]
-    Randomness,
+    /// See [`ExchangeError`].
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// See [`KeysError`].
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// See [`ProgramError`].
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -162,44 +144,17 @@ impl ClientError {
                 "`hush inspect` of the client file lists the inputs with their shapes"
             }
             Self::NotFinite { .. } => "remove or fill missing values before encrypting",
-            Self::OtherProgram { .. } => {
-                "encrypt with the client file that was compiled together with this model"
-            }
             Self::OtherKey { .. } => "use the key pair that the inputs were encrypted with",
-            Self::OtherParameters { .. } => {
-                "make keys with `hush keygen` for this model's client file"
-            }
-            Self::Direction { found, .. } if *found == "outputs" => {
-                "pass the file that `hush encrypt` wrote"
-            }
-            Self::Direction { .. } => "pass the file that `hush run` wrote",
             Self::Garbage { .. } => {
                 "the inputs may lie outside the range that the model was calibrated on"
             }
             Self::PassphraseNeeded => {
                 "pass --passphrase-file FILE, set HUSH_PASSPHRASE, or pass --passphrase to be asked"
             }
-            Self::Wire(error) => return error.hint(),
+            Self::Exchange(error) => error.hint(),
+            Self::Wire(error) | Self::Keys(KeysError::Wire(error)) => return error.hint(),
             _ => return None,
         };
         Some(hint.to_owned())
-    }
-}
-
-/// The first eight bytes of an identifier, as people compare them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShortId(pub [u8; 8]);
-
-impl From<[u8; 32]> for ShortId {
-    fn from(id: [u8; 32]) -> Self {
-        let mut short = [0; 8];
-        short.copy_from_slice(&id[..8]);
-        Self(short)
-    }
-}
-
-impl std::fmt::Display for ShortId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

@@ -4,24 +4,10 @@
 //! tensor once. The last group may be filled partly; its free slots hold zero.
 
 use hush_program::{ClientSpec, TensorSpec};
+use hush_wire::DirectionV1;
 
 use crate::tensor::shape_with_batch;
 use crate::{ClientError, Tensor};
-
-/// How many groups of ciphertexts a batch takes.
-pub fn groups(spec: &ClientSpec, samples: usize) -> usize {
-    samples.div_ceil(spec.packing.samples)
-}
-
-/// How many ciphertexts the inputs of one group take.
-pub fn input_ciphertexts(spec: &ClientSpec) -> usize {
-    spec.inputs.iter().map(|tensor| tensor.ciphertexts).sum()
-}
-
-/// How many ciphertexts the outputs of one group take.
-pub fn output_ciphertexts(spec: &ClientSpec) -> usize {
-    spec.outputs.iter().map(|tensor| tensor.ciphertexts).sum()
-}
 
 /// Checks the inputs against the spec and returns the number of samples.
 ///
@@ -81,7 +67,7 @@ pub fn check_inputs(spec: &ClientSpec, tensors: &[Tensor]) -> Result<usize, Clie
 ///
 /// The inputs must have passed [`check_inputs`].
 pub fn encode_group(spec: &ClientSpec, tensors: &[Tensor], group: usize) -> Vec<Vec<f64>> {
-    let mut vectors = Vec::with_capacity(input_ciphertexts(spec));
+    let mut vectors = Vec::with_capacity(spec.ciphertexts_per_group(DirectionV1::Input));
     for (wanted, tensor) in spec.inputs.iter().zip(tensors) {
         let first = vectors.len();
         vectors.resize(first + wanted.ciphertexts, vec![0.0; spec.slots]);
@@ -104,7 +90,8 @@ pub fn encode_group(spec: &ClientSpec, tensors: &[Tensor], group: usize) -> Vec<
 /// As [`check_inputs`].
 pub fn encode_inputs(spec: &ClientSpec, tensors: &[Tensor]) -> Result<Vec<Vec<f64>>, ClientError> {
     let samples = check_inputs(spec, tensors)?;
-    let vectors = (0..groups(spec, samples)).flat_map(|group| encode_group(spec, tensors, group));
+    let groups = samples.div_ceil(spec.packing.samples);
+    let vectors = (0..groups).flat_map(|group| encode_group(spec, tensors, group));
     Ok(vectors.collect())
 }
 
@@ -119,8 +106,8 @@ pub fn decode_outputs(
     samples: usize,
     vectors: &[Vec<f64>],
 ) -> Result<Vec<Tensor>, ClientError> {
-    let per_group = output_ciphertexts(spec);
-    let groups = groups(spec, samples);
+    let per_group = spec.ciphertexts_per_group(DirectionV1::Output);
+    let groups = samples.div_ceil(spec.packing.samples);
     if Some(vectors.len()) != groups.checked_mul(per_group) {
         return Err(ClientError::CiphertextCount {
             expected: groups.saturating_mul(per_group),

@@ -1,7 +1,8 @@
 //! The data owner's side: tensors to slots to ciphertexts and back, by the client spec.
 //!
-//! Start at [`encode_inputs`] and [`decode_outputs`] (tensors and slots), then [`finish_outputs`]
-//! (what the model does after decryption) and [`passphrase`] (how a secret key lies on disk).
+//! Start at [`encrypt`] and [`decrypt`] (tensors and files), then [`encode_inputs`] and
+//! [`decode_outputs`] (tensors and slots), [`finish_outputs`] (what the model does after
+//! decryption), [`generate_secret_key`] and [`passphrase`] (how a secret key lies on disk).
 //!
 //! Invariants:
 //! - a wrong tensor, key, model or file is a [`ClientError`] that names it, never a wrong answer;
@@ -13,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod exchange;
+mod keys;
 mod layout;
 pub mod passphrase;
 mod post;
@@ -20,10 +23,12 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use error::{ClientError, ShortId};
-pub use layout::{
-    check_inputs, decode_outputs, encode_group, encode_inputs, groups, input_ciphertexts,
-    output_ciphertexts,
+pub use error::ClientError;
+pub use exchange::{Encrypted, decrypt, encrypt};
+pub use keys::{
+    generate_secret_key, key_request, parameters, read_secret_key, write_evaluation_keys,
+    write_secret_key,
 };
+pub use layout::{check_inputs, decode_outputs, encode_group, encode_inputs};
 pub use post::{finish_outputs, outputs_are_indices};
 pub use tensor::Tensor;

@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hush_wire::{ProtectionV1, SecretKeyHeaderV1};
-use rand_core::TryCryptoRng;
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::ClientError;
@@ -37,17 +37,16 @@ impl Passphrase {
 /// body. Takes about a tenth of a second and 64 MiB.
 ///
 /// # Errors
-/// [`ClientError::Randomness`].
+/// [`ClientError::Derivation`] if the memory is missing.
 pub fn wrap(
     passphrase: &Passphrase,
     header: &mut SecretKeyHeaderV1,
     body: &[u8],
-    rng: &mut impl TryCryptoRng,
+    rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Vec<u8>, ClientError> {
     let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-    rng.try_fill_bytes(&mut salt)
-        .and_then(|()| rng.try_fill_bytes(&mut nonce))
-        .map_err(|_| ClientError::Randomness)?;
+    rng.fill_bytes(&mut salt);
+    rng.fill_bytes(&mut nonce);
     header.protection = ProtectionV1::Argon2id {
         salt,
         memory: MEMORY_KIB,
@@ -119,8 +118,8 @@ fn cipher(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hush_keys::SecureRng;
     use hush_wire::ParametersV1;
-    use rand_core::OsRng;
 
     fn header() -> SecretKeyHeaderV1 {
         SecretKeyHeaderV1 {
@@ -141,7 +140,13 @@ mod tests {
     #[test]
     fn only_the_passphrase_opens_and_only_an_unchanged_file() {
         let mut header = header();
-        let body = wrap(&passphrase("open"), &mut header, b"secret", &mut OsRng).unwrap();
+        let body = wrap(
+            &passphrase("open"),
+            &mut header,
+            b"secret",
+            &mut SecureRng::from_os().unwrap(),
+        )
+        .unwrap();
         assert_eq!(body.len(), 6 + 16);
         let open = |words: Option<&str>, header: &SecretKeyHeaderV1, body: &[u8]| {
             let words = words.map(passphrase);
@@ -168,8 +173,20 @@ mod tests {
     fn two_wraps_differ() {
         let (mut first, mut second) = (header(), header());
         let words = passphrase("same");
-        let a = wrap(&words, &mut first, b"secret", &mut OsRng).unwrap();
-        let b = wrap(&words, &mut second, b"secret", &mut OsRng).unwrap();
+        let a = wrap(
+            &words,
+            &mut first,
+            b"secret",
+            &mut SecureRng::from_os().unwrap(),
+        )
+        .unwrap();
+        let b = wrap(
+            &words,
+            &mut second,
+            b"secret",
+            &mut SecureRng::from_os().unwrap(),
+        )
+        .unwrap();
         assert_ne!(a, b);
         assert_ne!(first, second);
     }

@@ -170,10 +170,8 @@ impl ClientSpec {
                 actual,
             });
         }
-        let shapes = header.shapes.iter().enumerate();
-        shapes
-            .map(|(index, shape)| self.check_shape(index, shape, direction))
-            .collect()
+        let mut shapes = header.shapes.iter().enumerate();
+        shapes.try_for_each(|(index, shape)| self.check_shape(index, shape, direction))
     }
 
     fn check_shape(

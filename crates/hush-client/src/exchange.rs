@@ -1,0 +1,113 @@
+//! Tensors to files of ciphertexts and back.
+
+use std::io::{Read, Write};
+
+use hush_ckks::encoder::{decode_real, encode_real};
+use hush_ckks::{Ciphertext, KeyId, Level, Scale};
+use hush_keys::SecretKey;
+use hush_program::ClientSpec;
+use hush_wire::{
+    CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsReader, CiphertextsWriter, DirectionV1,
+    FormV1,
+};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::{ClientError, Tensor, check_inputs, decode_outputs, encode_group};
+
+/// What [`encrypt`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// Samples of the batch.
+    pub samples: usize,
+    /// Ciphertexts that they take.
+    pub ciphertexts: usize,
+}
+
+/// Encrypts a batch, one tensor an input of the model, and writes each ciphertext as it is made;
+/// `progress` is told how many of how many are done.
+///
+/// # Errors
+/// As [`check_inputs`]; if the key has other parameters; if a value is too large for the
+/// parameters; if the output fails.
+pub fn encrypt<W: Write>(
+    spec: &ClientSpec,
+    tensors: &[Tensor],
+    key: &SecretKey,
+    rng: &mut (impl CryptoRng + ?Sized),
+    output: W,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(W, Encrypted), ClientError> {
+    let samples = check_inputs(spec, tensors)?;
+    let parameters = key.parameters();
+    spec.check_parameters("the secret key", &parameters.to_wire())?;
+    let groups = samples.div_ceil(spec.packing.samples);
+    let ciphertexts = groups * spec.ciphertexts_per_group(DirectionV1::Input);
+    let shape = CiphertextShapeV1 {
+        limbs: Level(spec.input_level).limbs() as u32,
+        log_slots: spec.slots.trailing_zeros(),
+        scale: spec.input_scale,
+        form: FormV1::Seeded,
+    };
+    let header = CiphertextsHeaderV1 {
+        parameters: parameters.to_wire(),
+        program_id: spec.program_id,
+        key_id: key.key_id().0,
+        direction: DirectionV1::Input,
+        samples: samples as u64,
+        shapes: vec![shape; ciphertexts],
+    };
+    let mut writer = CiphertextsWriter::new(output, header)?;
+    let (scale, level) = (Scale::new(spec.input_scale)?, Level(spec.input_level));
+    let mut done = 0;
+    for group in 0..groups {
+        for vector in encode_group(spec, tensors, group) {
+            progress(done, ciphertexts);
+            let vector = Zeroizing::new(vector);
+            let message = encode_real(parameters, &vector, spec.slots, scale, level)?;
+            let ciphertext = key.encrypt_symmetric(&message, rng)?;
+            writer.write(&ciphertext.to_wire())?;
+            done += 1;
+        }
+    }
+    progress(done, ciphertexts);
+    let encrypted = Encrypted {
+        samples,
+        ciphertexts,
+    };
+    Ok((writer.finish()?, encrypted))
+}
+
+/// Decrypts a file of outputs: one tensor an output of the model, before its post operations (see
+/// [`crate::finish_outputs`]).
+///
+/// # Errors
+/// If the file is damaged, or belongs to another model or key.
+pub fn decrypt(
+    spec: &ClientSpec,
+    key: &SecretKey,
+    input: impl Read,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Tensor>, ClientError> {
+    let mut reader = CiphertextsReader::open(input)?;
+    let header = reader.header();
+    spec.check_ciphertexts(header, DirectionV1::Output)?;
+    if header.key_id != key.key_id().0 {
+        return Err(ClientError::OtherKey {
+            expected: key.key_id(),
+            found: KeyId(header.key_id),
+        });
+    }
+    let (samples, count) = (header.samples, header.shapes.len());
+    let samples = usize::try_from(samples).unwrap_or(usize::MAX);
+    let mut vectors = Vec::new();
+    while let Some(stored) = reader.next_ciphertext()? {
+        progress(vectors.len(), count);
+        let ciphertext = Ciphertext::from_wire(key.parameters(), key.key_id(), &stored)?;
+        let message = key.decrypt(&ciphertext)?;
+        vectors.push(decode_real(&message));
+    }
+    reader.finish()?;
+    progress(count, count);
+    decode_outputs(spec, samples, &vectors)
+}
