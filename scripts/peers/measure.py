@@ -104,7 +104,7 @@ def main():
             return
         try:
             results[into or "operations"].extend(measure())
-        except Skip as reason:
+        except (Skip, json.JSONDecodeError) as reason:
             print(f"  {name}: skipped, {reason}", file=sys.stderr)
             results["skipped"][name] = str(reason)
 
@@ -123,13 +123,15 @@ def main():
         attempt("TenSEAL", lambda: json_lines(run(
             [options.tenseal, HERE / "tenseal_breast_cancer.py", EXAMPLE, MODEL_ROWS])), "tenseal_model")
         attempt("hush demo", lambda: [json.loads(run([options.hush, "demo", "--json"]))], "hush_demo")
+    degrees = [part for log_degree, *_ in SHAPES for part in ("--log-degree", str(log_degree))]
     if (os.cpu_count() or 1) > 1:
         print("two threads", file=sys.stderr)
-        attempt("HushML on two threads", lambda: hush_operations(options.hush_bench, threads=2))
+        attempt("HushML on two threads", lambda: hush_operations(
+            options.hush_bench, threads=2, only=degrees))
     print("instruction sets", file=sys.stderr)
     for isa in ("scalar", "avx2", "avx512"):
         attempt(f"HUSH_ISA={isa}", lambda: hush_operations(
-            options.hush_bench, isa=isa, only=["--operation", "ntt"]))
+            options.hush_bench, isa=isa, only=["--operation", "ntt", *degrees]))
     options.output.write_text(json.dumps(results, indent=1) + "\n")
 
 

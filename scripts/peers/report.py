@@ -30,40 +30,55 @@ MISSING = "–"
 
 
 class Measured:
-    """Medians over the rounds."""
+    """Medians over the rounds, by library, operation and shape.
+
+    A shape is (log2 N, name of HushML's parameter set or None); peers have one shape for each N.
+    """
 
     def __init__(self, results):
         self.rows = results["operations"]
 
-    def select(self, library, operation, log_degree, threads=1, isa=None):
+    def select(self, library, operation, shape, threads=1, isa=None):
+        log_degree, name = shape
         return [
             row for row in self.rows
             if row["library"].split()[0] == library and row["operation"] == operation
             and row["log_degree"] == log_degree and row["threads"] == threads
+            and (library != OURS or row.get("set") == name)
             and (isa is None or row.get("isa") == isa)
         ]
 
-    def median(self, library, operation, log_degree, threads=1, isa=None):
-        rows = self.select(library, operation, log_degree, threads, isa)
+    def median(self, library, operation, shape, threads=1, isa=None):
+        rows = self.select(library, operation, shape, threads, isa)
         return statistics.median(row["median_ms"] for row in rows) if rows else None
 
+    def shapes(self):
+        """Ours, and those of the peers that we have none beside."""
+        ours = {(row["log_degree"], row.get("set")) for row in self.rows if row["library"] == OURS}
+        known = {log_degree for log_degree, _ in ours}
+        theirs = {(row["log_degree"], None) for row in self.rows if row["log_degree"] not in known}
+        return sorted(ours | theirs, key=lambda shape: (shape[0], shape[1] or ""))
+
     def log_degrees(self):
-        return sorted({row["log_degree"] for row in self.rows})
+        """One shape for each N."""
+        return list({shape[0]: shape for shape in reversed(self.shapes())}.values())[::-1]
 
     def best_isa(self):
         """The instruction set that HushML chose by itself."""
         chosen = [row.get("isa") for row in self.rows if row["library"] == OURS]
         return chosen[0] if chosen else None
 
-    def shape(self, library, log_degree):
+    def limbs(self, library, shape):
+        """Limbs of a ciphertext and special limbs, or digits, of `library` at `shape`."""
         rows = [row for row in self.rows
-                if row["library"].split()[0] == library and row["log_degree"] == log_degree and "limbs" in row]
+                if row["library"].split()[0] == library and row["log_degree"] == shape[0]
+                and (library != OURS or row.get("set") == shape[1])]
         if not rows:
             return None
         row = rows[0]
-        if "special_limbs" in row:
-            return f"{row['limbs']}+{row['special_limbs']}"
-        return f"{row['limbs']}, {row['digits']} digits" if "digits" in row else str(row["limbs"])
+        if "special" in row:
+            return f"{row['limbs']}+{row['special']}"
+        return f"{row['limbs']}, {row['digits']} digits"
 
 
 def milliseconds(value):
@@ -93,44 +108,46 @@ def table(header, rows, left=1):
 
 def operation_tables(measured):
     parts = []
-    for log_degree in measured.log_degrees():
+    for shape in measured.shapes():
         rows = []
         for operation, title in OPERATIONS:
-            ours = measured.median(OURS, operation, log_degree)
+            ours = measured.median(OURS, operation, shape)
             theirs = PEER_OPERATION.get(operation, operation)
-            seal = measured.median("TenSEAL", theirs, log_degree)
-            openfhe = measured.median("OpenFHE", theirs, log_degree)
+            seal = measured.median("TenSEAL", theirs, shape)
+            openfhe = measured.median("OpenFHE", theirs, shape)
             if ours is None and seal is None and openfhe is None:
                 continue
             rows.append([title, milliseconds(ours), milliseconds(seal), milliseconds(openfhe),
                          ratio(seal, ours), ratio(openfhe, ours)])
         if rows:
-            shapes = "; ".join(
-                f"{library} {shape}" for library in (OURS, "TenSEAL", "OpenFHE")
-                if (shape := measured.shape(library, log_degree)))
+            limbs = {library: measured.limbs(library, shape) for library in (OURS, "TenSEAL", "OpenFHE")}
+            title = f"### N = 2^{shape[0]}" + (f", {limbs[OURS]} limbs" if limbs[OURS] else "")
+            shapes = "; ".join(f"{library} {count}" for library, count in limbs.items() if count)
             parts.append(
-                f"### N = 2^{log_degree}\n\nLimbs: {shapes}.\n\n"
+                f"{title}\n\nLimbs: {shapes}.\n\n"
                 + table(["ms", OURS, "TenSEAL", "OpenFHE", "TenSEAL / HushML", "OpenFHE / HushML"], rows))
     return "\n\n".join(parts)
 
 
 def thread_table(measured):
     rows = []
-    for log_degree in measured.log_degrees():
+    for shape in measured.shapes():
         for operation, title in OPERATIONS:
-            one = measured.median(OURS, operation, log_degree)
-            two = measured.median(OURS, operation, log_degree, threads=2)
+            one = measured.median(OURS, operation, shape)
+            two = measured.median(OURS, operation, shape, threads=2)
             if one is not None and two is not None:
-                rows.append([f"2^{log_degree}", title, milliseconds(one), milliseconds(two), ratio(one, two)])
-    return table(["N", "ms", "one thread", "two threads", "faster"], rows, left=2) if rows else None
+                rows.append([f"2^{shape[0]}", measured.limbs(OURS, shape), title,
+                             milliseconds(one), milliseconds(two), ratio(one, two)])
+    header = ["N", "limbs", "ms", "one thread", "two threads", "faster"]
+    return table(header, rows, left=3) if rows else None
 
 
 def isa_table(measured):
     rows = []
-    for log_degree in measured.log_degrees():
-        times = {isa: measured.median(OURS, "ntt", log_degree, isa=isa) for isa in ("scalar", "avx2", "avx512")}
+    for shape in measured.log_degrees():
+        times = {isa: measured.median(OURS, "ntt", shape, isa=isa) for isa in ("scalar", "avx2", "avx512")}
         if times["scalar"] is not None:
-            rows.append([f"2^{log_degree}", *map(milliseconds, times.values()),
+            rows.append([f"2^{shape[0]}", *map(milliseconds, times.values()),
                          ratio(times["scalar"], times["avx2"]), ratio(times["scalar"], times["avx512"])])
     header = ["N", "scalar, ms", "AVX2, ms", "AVX-512 IFMA, ms", "scalar / AVX2", "scalar / AVX-512"]
     return table(header, rows) if rows else None
@@ -138,16 +155,16 @@ def isa_table(measured):
 
 def precision_table(measured):
     rows = []
-    for log_degree in measured.log_degrees():
+    for shape in measured.shapes():
         cells = []
         for library in (OURS, "TenSEAL", "OpenFHE"):
             found = [row["max_error_log2"]
-                     for row in measured.select(library, "multiply_relinearize_rescale", log_degree)
+                     for row in measured.select(library, "multiply_relinearize_rescale", shape)
                      if "max_error_log2" in row]
             cells.append(f"2^{max(found):.1f}" if found else MISSING)
         if cells != [MISSING] * 3:
-            rows.append([f"2^{log_degree}", *cells])
-    return table(["N", OURS, "TenSEAL", "OpenFHE"], rows) if rows else None
+            rows.append([f"2^{shape[0]}", measured.limbs(OURS, shape) or MISSING, *cells])
+    return table(["N", "limbs", OURS, "TenSEAL", "OpenFHE"], rows, left=2) if rows else None
 
 
 def median_of(rows, field):
@@ -246,7 +263,8 @@ def report(results):
     section("Two threads", thread_table(measured))
     section("Instruction sets", isa_table(measured) and "One forward NTT of one limb.", isa_table(measured))
     section("Precision", precision_table(measured) and (
-        "Largest error of one multiply + relinearise + rescale at scale 2^40, inputs in [−0.5, 0.5)."),
+        "Largest error of one multiply + relinearise + rescale: HushML with inputs in [−1, 1] at the scale of its shape "
+        "(2^40, at N = 2^16 2^45), the peers with inputs in [−0.5, 0.5) at 2^40."),
         precision_table(measured))
     skipped = results.get("skipped", {})
     section("Left out", "\n".join(f"- {name}: {reason}" for name, reason in sorted(skipped.items())))

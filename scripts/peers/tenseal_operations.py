@@ -46,7 +46,7 @@ def main(log_degree, levels, repetitions):
     def report(operation, run, **more):
         print_result(
             library=f"TenSEAL {tenseal.__version__}", operation=operation, log_degree=log_degree,
-            limbs=levels + 1, special_limbs=1, log_q_p=sum(bits), threads=1,
+            limbs=levels + 1, special=1, log_q_p=sum(bits), threads=1,
             median_ms=median_ms(run, repetitions), **more)
 
     def relinearized():

@@ -23,11 +23,21 @@ class ReportTest(unittest.TestCase):
         text = report.report(self.results)
         self.assertIn("| 8 rotations × plaintexts, summed | 8.00 | – | 80.00 | – | 10.0× |", text)
 
+    def test_two_shapes_of_one_degree_stand_apart_beside_the_same_peers(self):
+        rows = [dict(row, set="14-8+3", special=3, median_ms=4.2) for row in self.results["operations"]
+                if row["library"] == "HushML" and row["operation"] == "rotate" and row["threads"] == 1]
+        self.results["operations"] += rows
+        text = report.report(self.results)
+        self.assertIn("### N = 2^14, 8+2 limbs", text)
+        self.assertIn("### N = 2^14, 8+3 limbs", text)
+        self.assertIn("| rotate (one key switch) | 3.00 | 21.00 | 18.00 | 7.00× | 6.00× |", text)
+        self.assertIn("| rotate (one key switch) | 4.20 | 21.00 | 18.00 | 5.00× | 4.29× |", text)
+
     def test_threads_instruction_sets_and_precision(self):
         text = report.report(self.results)
-        self.assertIn("| 2^14 | rotate (one key switch) | 3.00 | 1.60 | 1.88× |", text)
+        self.assertIn("| 2^14 | 8+2 | rotate (one key switch) | 3.00 | 1.60 | 1.88× |", text)
         self.assertIn("| 2^14 | 0.100 | 0.040 | 0.020 | 2.50× | 5.00× |", text)
-        self.assertIn("| 2^14 | 2^-26.5 | 2^-25.0 | – |", text)
+        self.assertIn("| 2^14 | 8+2 | 2^-26.5 | 2^-25.0 | – |", text)
 
     def test_model_rows(self):
         text = report.report(self.results)
