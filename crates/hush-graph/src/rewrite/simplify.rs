@@ -64,7 +64,8 @@ fn plan<'a>(
     plans
 }
 
-/// The earliest base, or the latest that is present anyway if only an affine function is missing.
+/// The base that leaves the fewest operators, then the earliest; but the latest that is present
+/// anyway if only an affine function is missing.
 fn choose<'a>(
     node: &'a Node,
     expressions: &'a Expressions,
@@ -75,9 +76,8 @@ fn choose<'a>(
         others.filter_map(|(&base, expression)| Some((base, expression, form(expression)?)))
     };
     let near = candidates()
-        .filter(|(base, _, form)| matches!(form, Form::Affine(_)) && present.contains_key(base))
-        .next_back();
-    match near.or_else(|| candidates().next()) {
+        .rfind(|(base, _, form)| matches!(form, Form::Affine(_)) && present.contains_key(base));
+    match near.or_else(|| candidates().min_by_key(|(_, _, form)| operators(form).len())) {
         Some((base, expression, form)) => Plan::Merge {
             base,
             expression,

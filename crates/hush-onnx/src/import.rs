@@ -1,0 +1,143 @@
+//! From a protobuf model to a graph.
+
+use crate::constant::Constant;
+use crate::inputs::check_inputs;
+use crate::node::{Environment, Known, NodeContext, Problem};
+use crate::order::order;
+use crate::{ImportError, NodeProblem, fold, model, operators};
+use hush_graph::{Graph, GraphBuilder};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tract_onnx::pb::{GraphProto, NodeProto};
+
+/// How many constant elements an import may copy: each stored one a few times, and some more.
+const COPIES: usize = 4;
+const SMALL_CONSTANTS: usize = 1 << 22;
+
+pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
+    let proto = model::decode(bytes)?;
+    let (graph, operator_set) = model::check_header(&proto)?;
+    let mut environment = prepare(graph, operator_set)?;
+    let mut problems: Vec<NodeProblem> = Vec::new();
+    for node in order(graph)? {
+        if let Err(problem) = import_node(node, &mut environment) {
+            problems.push(problem.at(node));
+            for output in &node.output {
+                environment.known.insert(output.clone(), Known::Lost);
+            }
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ImportError::Nodes(problems));
+    }
+    for output in &graph.output {
+        match environment.known.get(&output.name) {
+            Some(Known::Data(value)) => environment.builder.output(output.name.clone(), *value)?,
+            _ => {
+                let reason = "this output of the model does not depend on its inputs".to_string();
+                return Err(ImportError::Tensor {
+                    tensor: output.name.clone(),
+                    reason,
+                });
+            }
+        }
+    }
+    Ok(environment.builder.build()?)
+}
+
+/// Inputs and stored tensors.
+fn prepare(graph: &GraphProto, operator_set: i64) -> Result<Environment, ImportError> {
+    let mut known = BTreeMap::new();
+    let mut stored_elements = 0;
+    for tensor in &graph.initializer {
+        let constant = Constant::from_proto(tensor, "")?;
+        stored_elements += constant.size();
+        if known
+            .insert(tensor.name.clone(), Known::Constant(Arc::new(constant)))
+            .is_some()
+        {
+            return Err(ImportError::DefinedTwice {
+                value: tensor.name.clone(),
+            });
+        }
+    }
+    let stored: BTreeSet<&String> = graph
+        .initializer
+        .iter()
+        .map(|tensor| &tensor.name)
+        .collect();
+    let data = graph
+        .input
+        .iter()
+        .filter(|input| !stored.contains(&input.name));
+    let inputs = check_inputs(data)?;
+    let single_sample = inputs.iter().any(|input| input.single_sample);
+    let mut builder = GraphBuilder::new(graph.name.clone());
+    for input in inputs {
+        let value = builder.input(input.name.clone(), input.shape);
+        if known
+            .insert(input.name.clone(), Known::Data(value))
+            .is_some()
+        {
+            return Err(ImportError::DefinedTwice { value: input.name });
+        }
+    }
+    let budget = SMALL_CONSTANTS + COPIES * stored_elements;
+    Ok(Environment {
+        builder,
+        known,
+        operator_set,
+        single_sample,
+        budget,
+    })
+}
+
+fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Problem> {
+    let standard = node.domain.is_empty() || node.domain == "ai.onnx";
+    let import = operators::find(&node.op_type).filter(|_| standard);
+    let fold = fold::find(&node.op_type).filter(|_| standard);
+    if import.is_none() && fold.is_none() {
+        return Err(operators::unsupported(node));
+    }
+    let mut context = NodeContext { node, environment };
+    let inputs: Vec<Option<Known>> = (0..node.input.len())
+        .map(|position| context.optional_input(position))
+        .collect::<Result<_, _>>()?;
+    if inputs
+        .iter()
+        .flatten()
+        .any(|input| matches!(input, Known::Lost))
+    {
+        // The cause was reported at the node that lost it.
+        for output in &node.output {
+            context
+                .environment
+                .known
+                .insert(output.clone(), Known::Lost);
+        }
+        return Ok(());
+    }
+    if let (Some(fold), Some(constants)) = (fold, all_constant(&inputs)) {
+        let constant = fold(&mut context, &fold::Inputs(&constants))?;
+        return context.define(Known::Constant(Arc::new(constant)));
+    }
+    match import {
+        Some(import) => import(&mut context),
+        None => Err(Problem::new(
+            "it is supported on constants only, but its input depends on the data",
+            operators::hint(),
+        )),
+    }
+}
+
+/// The inputs if none of them depends on the data.
+fn all_constant(inputs: &[Option<Known>]) -> Option<Vec<Option<Arc<Constant>>>> {
+    inputs
+        .iter()
+        .map(|input| match input {
+            Some(Known::Constant(constant)) => Some(Some(constant.clone())),
+            None => Some(None),
+            Some(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,339 @@
+//! What the import of one node sees: its attributes, its inputs, and the graph being built.
+
+use crate::constant::{Constant, Elements};
+use crate::error::NodeProblem;
+use hush_graph::{Function, GraphBuilder, GraphError, Operator, Shape, Tensor, ValueId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
+
+/// Why a node cannot be used, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) reason: String,
+    pub(crate) hint: String,
+}
+
+impl Problem {
+    pub(crate) fn new(reason: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem {
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// The node does not follow the ONNX standard.
+    pub(crate) fn malformed(reason: impl Into<String>) -> Problem {
+        Problem::new(
+            reason,
+            "check the model with the ONNX checker and export it again",
+        )
+    }
+
+    /// The node would compute across samples.
+    pub(crate) fn mixes_samples(reason: impl Into<String>) -> Problem {
+        Problem::new(
+            reason,
+            "keep the batch as the first dimension, with each sample on its own",
+        )
+    }
+
+    pub(crate) fn at(self, node: &NodeProto) -> NodeProblem {
+        let standard = node.domain.is_empty() || node.domain == "ai.onnx";
+        let domain = if standard {
+            String::new()
+        } else {
+            format!("{}:", node.domain)
+        };
+        NodeProblem {
+            node: node_name(node).to_string(),
+            operator: format!("{domain}{}", node.op_type),
+            reason: self.reason,
+            hint: self.hint,
+        }
+    }
+}
+
+impl From<GraphError> for Problem {
+    fn from(error: GraphError) -> Problem {
+        match error {
+            GraphError::NotFinite { .. } => Problem::new(
+                "its constants give a number that is not finite",
+                "check the weights of the model for NaN, infinities and divisions by zero",
+            ),
+            GraphError::IndexArithmetic { .. } => Problem::new(
+                "it computes on the result of ArgMax",
+                "make ArgMax the last operator",
+            ),
+            GraphError::NodeShape { shape, reason, .. } => {
+                Problem::malformed(format!("it does not accept shape {shape}: {reason}"))
+            }
+            other => Problem::malformed(other.to_string()),
+        }
+    }
+}
+
+/// The name of a node; exporters that give none still name its output.
+pub(crate) fn node_name(node: &NodeProto) -> &str {
+    match node.output.first() {
+        Some(output) if node.name.is_empty() => output,
+        _ => &node.name,
+    }
+}
+
+/// What is known of a value of the file.
+#[derive(Debug, Clone)]
+pub(crate) enum Known {
+    /// It depends on the inputs.
+    Data(ValueId),
+    /// It does not.
+    Constant(Arc<Constant>),
+    /// A node before it cannot be used.
+    Lost,
+}
+
+/// The import of a whole graph.
+pub(crate) struct Environment {
+    pub(crate) builder: GraphBuilder,
+    pub(crate) known: BTreeMap<String, Known>,
+    pub(crate) operator_set: i64,
+    /// The file fixes the batch to one sample.
+    pub(crate) single_sample: bool,
+    /// How many constant elements may still be copied; a bound on memory for hostile files.
+    pub(crate) budget: usize,
+}
+
+impl Environment {
+    /// Takes `size` elements from the budget.
+    pub(crate) fn spend(&mut self, size: usize) -> Result<(), Problem> {
+        self.budget = self.budget.checked_sub(size).ok_or_else(|| {
+            Problem::new(
+                "the constants of the model grow too large",
+                "use fewer or smaller constants",
+            )
+        })?;
+        Ok(())
+    }
+}
+
+/// The import of one node.
+pub(crate) struct NodeContext<'a> {
+    pub(crate) node: &'a NodeProto,
+    pub(crate) environment: &'a mut Environment,
+}
+
+impl NodeContext<'_> {
+    pub(crate) fn operator_set(&self) -> i64 {
+        self.environment.operator_set
+    }
+
+    // --- inputs ---
+
+    /// The input at `position`; `None` if it is absent or empty (an omitted optional input).
+    pub(crate) fn optional_input(&self, position: usize) -> Result<Option<Known>, Problem> {
+        let Some(name) = self
+            .node
+            .input
+            .get(position)
+            .filter(|name| !name.is_empty())
+        else {
+            return Ok(None);
+        };
+        match self.environment.known.get(name) {
+            Some(known) => Ok(Some(known.clone())),
+            None => Err(Problem::new(
+                format!("it reads `{name}`, a secondary result that is not supported"),
+                "use only the first result of each operator",
+            )),
+        }
+    }
+
+    pub(crate) fn input(&self, position: usize) -> Result<Known, Problem> {
+        let missing = || Problem::malformed(format!("input {position} is missing"));
+        self.optional_input(position)?.ok_or_else(missing)
+    }
+
+    /// An input that must depend on the data.
+    pub(crate) fn data(&self, position: usize) -> Result<ValueId, Problem> {
+        match self.input(position)? {
+            Known::Data(value) => Ok(value),
+            _ => Err(Problem::new(
+                format!("input {position} is a constant where data is expected"),
+                "simplify the model (for example with onnx-simplifier) before compiling it",
+            )),
+        }
+    }
+
+    /// An optional input that must be constant.
+    pub(crate) fn optional_constant(
+        &mut self,
+        position: usize,
+    ) -> Result<Option<Arc<Constant>>, Problem> {
+        match self.optional_input(position)? {
+            None => Ok(None),
+            Some(Known::Constant(constant)) => {
+                self.environment.spend(constant.size())?;
+                Ok(Some(constant))
+            }
+            Some(_) => Err(Problem::new(
+                format!("input {position} depends on the data"),
+                "it must be a constant of the model",
+            )),
+        }
+    }
+
+    pub(crate) fn constant(&mut self, position: usize) -> Result<Arc<Constant>, Problem> {
+        let missing = || Problem::malformed(format!("input {position} is missing"));
+        self.optional_constant(position)?.ok_or_else(missing)
+    }
+
+    /// A constant input as a float tensor with finite elements.
+    pub(crate) fn tensor(&mut self, position: usize) -> Result<Tensor, Problem> {
+        let constant = self.constant(position)?;
+        self.finite(position, &constant)
+    }
+
+    pub(crate) fn finite(&self, position: usize, constant: &Constant) -> Result<Tensor, Problem> {
+        if constant.holds_batch_size() {
+            return Err(Problem::mixes_samples("it computes with the batch size"));
+        }
+        let tensor = Tensor::new(constant.shape.clone(), constant.floats())?;
+        if tensor.is_finite() {
+            return Ok(tensor);
+        }
+        let name = &self.node.input[position];
+        Err(Problem::new(
+            format!("constant `{name}` holds NaN or an infinite number"),
+            "check how the model was trained and exported",
+        ))
+    }
+
+    /// A constant input of integers, such as axes.
+    pub(crate) fn integers(&mut self, position: usize) -> Result<Option<Vec<i64>>, Problem> {
+        match self.optional_constant(position)?.as_deref() {
+            None => Ok(None),
+            Some(Constant {
+                elements: Elements::Integers(integers),
+                ..
+            }) => Ok(Some(integers.clone())),
+            Some(_) => Err(Problem::malformed(format!(
+                "input {position} must hold integers"
+            ))),
+        }
+    }
+
+    // --- attributes ---
+
+    fn attribute(
+        &self,
+        name: &str,
+        kind: AttributeType,
+    ) -> Result<Option<&AttributeProto>, Problem> {
+        let Some(attribute) = self
+            .node
+            .attribute
+            .iter()
+            .find(|attribute| attribute.name == name)
+        else {
+            return Ok(None);
+        };
+        if attribute.r#type != kind as i32 {
+            let kind = kind.as_str_name();
+            return Err(Problem::malformed(format!(
+                "attribute `{name}` is not of type {kind}"
+            )));
+        }
+        Ok(Some(attribute))
+    }
+
+    pub(crate) fn float_attribute(&self, name: &str, default: f64) -> Result<f64, Problem> {
+        Ok(self
+            .attribute(name, AttributeType::Float)?
+            .map_or(default, |a| f64::from(a.f)))
+    }
+
+    pub(crate) fn integer_attribute(&self, name: &str, default: i64) -> Result<i64, Problem> {
+        Ok(self
+            .attribute(name, AttributeType::Int)?
+            .map_or(default, |a| a.i))
+    }
+
+    pub(crate) fn integers_attribute(&self, name: &str) -> Result<Option<Vec<i64>>, Problem> {
+        Ok(self
+            .attribute(name, AttributeType::Ints)?
+            .map(|a| a.ints.clone()))
+    }
+
+    pub(crate) fn text_attribute(&self, name: &str, default: &str) -> Result<String, Problem> {
+        let attribute = self.attribute(name, AttributeType::String)?;
+        Ok(attribute.map_or(default.to_string(), |a| {
+            String::from_utf8_lossy(&a.s).into_owned()
+        }))
+    }
+
+    // --- axes and shapes ---
+
+    pub(crate) fn shape(&self, value: ValueId) -> Shape {
+        self.environment.builder.value(value).shape.clone()
+    }
+
+    /// An axis of a tensor of `rank` dimensions, batch included, as ONNX counts it; the result is
+    /// counted without the batch.
+    pub(crate) fn sample_axis(&self, axis: i64, rank: usize) -> Result<usize, Problem> {
+        match full_axis(axis, rank)? {
+            0 => Err(Problem::mixes_samples("it works along the batch")),
+            axis => Ok(axis - 1),
+        }
+    }
+
+    // --- results ---
+
+    /// Adds a node to the graph under the name of this one.
+    pub(crate) fn emit(
+        &mut self,
+        operator: Operator,
+        inputs: &[ValueId],
+    ) -> Result<ValueId, Problem> {
+        let names = vec![node_name(self.node).to_string()];
+        let output = self.node.output.first().cloned().unwrap_or_default();
+        Ok(self
+            .environment
+            .builder
+            .node(names, operator, inputs, output)?)
+    }
+
+    /// Declares `known` the result of this node.
+    pub(crate) fn define(&mut self, known: Known) -> Result<(), Problem> {
+        let name = self.node.output.first().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Problem::malformed("it has no output"))?;
+        self.environment.known.insert(name.clone(), known);
+        Ok(())
+    }
+
+    /// Adds the last node and declares its value the result.
+    pub(crate) fn finish(&mut self, operator: Operator, inputs: &[ValueId]) -> Result<(), Problem> {
+        let value = self.emit(operator, inputs)?;
+        self.define(Known::Data(value))
+    }
+
+    /// The whole import of an element-wise function of the first input.
+    pub(crate) fn finish_elementwise(&mut self, function: Function) -> Result<(), Problem> {
+        let input = self.data(0)?;
+        self.finish(Operator::Elementwise(function), &[input])
+    }
+}
+
+/// An axis counted from the front, batch included.
+pub(crate) fn full_axis(axis: i64, rank: usize) -> Result<usize, Problem> {
+    let outside = || Problem::malformed(format!("axis {axis} does not exist in {rank} dimensions"));
+    let signed_rank = i64::try_from(rank).map_err(|_| outside())?;
+    let counted = if axis < 0 {
+        axis.saturating_add(signed_rank)
+    } else {
+        axis
+    };
+    usize::try_from(counted)
+        .ok()
+        .filter(|&axis| axis < rank)
+        .ok_or_else(outside)
+}

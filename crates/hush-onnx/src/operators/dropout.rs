@@ -1,0 +1,15 @@
+//! `Dropout`, which does nothing outside training.
+
+use crate::node::{NodeContext, Problem};
+
+pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    let training = context.optional_constant(2)?;
+    if training.is_some_and(|training| training.floats().iter().any(|&flag| flag != 0.0)) {
+        return Err(Problem::new(
+            "it is in training mode",
+            "export the model in evaluation mode",
+        ));
+    }
+    let input = context.input(0)?;
+    context.define(input)
+}
