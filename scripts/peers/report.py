@@ -26,6 +26,8 @@ OPERATIONS = [
 ]
 # The peers have no double hoisting: their hoisted rotations alone, without products and sums, stand beside ours.
 PEER_OPERATION = {"rotate_8_multiply_sum": "rotate_8_hoisted"}
+# What is worth a second thread.
+THREADED = {"rescale", "multiply_relinearize_rescale", "rotate", "rotate_8_hoisted", "rotate_8_multiply_sum"}
 MISSING = "–"
 
 
@@ -135,7 +137,7 @@ def thread_table(measured):
         for operation, title in OPERATIONS:
             one = measured.median(OURS, operation, shape)
             two = measured.median(OURS, operation, shape, threads=2)
-            if one is not None and two is not None:
+            if operation in THREADED and one is not None and two is not None:
                 rows.append([f"2^{shape[0]}", measured.limbs(OURS, shape), title,
                              milliseconds(one), milliseconds(two), ratio(one, two)])
     header = ["N", "limbs", "ms", "one thread", "two threads", "faster"]
@@ -259,7 +261,8 @@ def report(results):
     section("Operations, one thread", operations, operations and (
         "HushML's shapes are inside the 128-bit table of ePrint 2024/463. At N = 2^14 the peers have one limb more, "
         "and their shapes are above that table, which makes them points of speed only. "
-        "Rotations × plaintexts, summed, stand beside the peer's hoisted rotations alone."))
+        "Rotations × plaintexts, summed, stand beside the peer's hoisted rotations alone. The peers' encode and decode "
+        "include the conversion of Python lists."))
     section("Two threads", thread_table(measured))
     section("Instruction sets", isa_table(measured) and "One forward NTT of one limb.", isa_table(measured))
     section("Precision", precision_table(measured) and (
