@@ -247,6 +247,17 @@ fn high_degrees_are_left_in_pieces() {
 }
 
 #[test]
+fn long_chains_take_little_work() {
+    let mut b = Builder::new();
+    let mut y = b.x;
+    for _ in 0..20_000 {
+        y = b.affine(-1.0, 0.0, y);
+    }
+    let graph = b.simplified(&[y]);
+    assert!(graph.nodes().len() < 1000, "{}", graph.nodes().len());
+}
+
+#[test]
 fn unused_nodes_go() {
     let mut b = Builder::new();
     b.apply(Function::Exp, b.x);

@@ -22,9 +22,7 @@ pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     for node in order(graph)? {
         if let Err(problem) = import_node(node, &mut environment) {
             problems.push(problem.at(node));
-            for output in &node.output {
-                environment.known.insert(output.clone(), Known::Lost);
-            }
+            lose(node, &mut environment);
         }
     }
     if !problems.is_empty() {
@@ -103,18 +101,20 @@ fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Pr
     let inputs: Vec<Option<Known>> = (0..node.input.len())
         .map(|position| context.optional_input(position))
         .collect::<Result<_, _>>()?;
+    let constant_only = || {
+        let reason = "it is supported on constants only, but its input depends on the data";
+        Problem::new(reason, operators::hint())
+    };
     if inputs
         .iter()
         .flatten()
-        .any(|input| matches!(input, Known::Lost))
+        .any(|input| matches!(input, Known::Lost { .. }))
     {
-        // The cause was reported at the node that lost it.
-        for output in &node.output {
-            context
-                .environment
-                .known
-                .insert(output.clone(), Known::Lost);
+        // The cause was reported at the node that lost it; only what is sure to fail is added.
+        if import.is_none() && inputs.iter().flatten().any(Known::depends_on_data) {
+            return Err(constant_only());
         }
+        lose(node, context.environment);
         return Ok(());
     }
     if let (Some(fold), Some(constants)) = (fold, all_constant(&inputs)) {
@@ -123,10 +123,20 @@ fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Pr
     }
     match import {
         Some(import) => import(&mut context),
-        None => Err(Problem::new(
-            "it is supported on constants only, but its input depends on the data",
-            operators::hint(),
-        )),
+        None => Err(constant_only()),
+    }
+}
+
+/// Marks the results of `node` as unknown.
+fn lose(node: &NodeProto, environment: &mut Environment) {
+    let known = &environment.known;
+    let mut inputs = node.input.iter().filter_map(|input| known.get(input));
+    // A shape is constant, whatever the values are.
+    let depends_on_data = node.op_type != "Shape" && inputs.any(Known::depends_on_data);
+    for output in &node.output {
+        environment
+            .known
+            .insert(output.clone(), Known::Lost { depends_on_data });
     }
 }
 

@@ -89,7 +89,22 @@ pub(crate) enum Known {
     /// It does not.
     Constant(Arc<Constant>),
     /// A node before it cannot be used.
-    Lost,
+    Lost {
+        /// Whether it would be [`Known::Data`].
+        depends_on_data: bool,
+    },
+}
+
+impl Known {
+    pub(crate) fn depends_on_data(&self) -> bool {
+        matches!(
+            self,
+            Known::Data(_)
+                | Known::Lost {
+                    depends_on_data: true
+                }
+        )
+    }
 }
 
 /// The import of a whole graph.

@@ -39,6 +39,31 @@ fn all_unsupported_nodes_at_once() {
 }
 
 #[test]
+fn constant_operators_on_data_behind_an_unsupported_node() {
+    let slice = model(&["N", "3"])
+        .node("Sin", "x", "a", vec![])
+        .integers("zero", &[1], &[0])
+        .integers("one", &[1], &[1])
+        .node("Slice", "a zero one one", "y", vec![]);
+    let message = slice.refusal();
+    assert!(message.starts_with("2 nodes"), "{message}");
+    assert!(
+        message.contains("Slice `Slice_1`: it is supported on constants only"),
+        "{message}"
+    );
+    let shape = model(&["N", "3"])
+        .node("Sin", "x", "a", vec![])
+        .node("Shape", "a", "s", vec![])
+        .node("Concat", "s s", "t", vec![integer("axis", 0)])
+        .node("Reshape", "x t", "y", vec![]);
+    assert!(
+        shape.refusal().starts_with("1 node "),
+        "{}",
+        shape.refusal()
+    );
+}
+
+#[test]
 fn dynamic_dimensions_beyond_the_batch() {
     let model = model(&["N", "3", "width"]).node("Relu", "x", "y", vec![]);
     assert_eq!(

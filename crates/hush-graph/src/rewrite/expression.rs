@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Merging stops above this degree: higher powers lose too many digits.
 pub(super) const LARGEST_DEGREE: usize = 31;
 
+/// How many nodes one expression may stand for; bounds the work on long chains.
+const LARGEST_NODES: usize = 64;
+
 /// How many bases are followed for each value.
 const LARGEST_BASES: usize = 8;
 
@@ -42,6 +45,7 @@ pub(super) fn expressions(graph: &Graph) -> Vec<Expressions> {
         for expression in found.values_mut() {
             expression.nodes.insert(position);
         }
+        found.retain(|_, expression| expression.nodes.len() <= LARGEST_NODES);
         while found.len() > LARGEST_BASES {
             found.pop_last();
         }

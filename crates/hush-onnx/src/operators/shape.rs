@@ -12,7 +12,7 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
             std::iter::once(BATCH_SIZE).chain(rest).collect()
         }
         Known::Constant(constant) => constant.shape.iter().map(|&size| size as i64).collect(),
-        Known::Lost => return context.define(Known::Lost),
+        lost @ Known::Lost { .. } => return context.define(lost),
     };
     let sizes: Vec<i64> = sizes;
     let rank = sizes.len();
