@@ -7,14 +7,16 @@
 //! is also the rescale.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hush_ckks::encoder::CompactPlaintext;
 use hush_ckks::{
-    Ciphertext, CkksError, EvaluationKeys, Evaluator, Extended, GaloisElement, Level, Parameters,
-    Scale,
+    Ciphertext, CkksError, EvaluationKeys, Evaluator, Extended, GaloisElement, Hoisted, Level,
+    Parameters, Scale, SwitchingKey,
 };
 use hush_ring::{Basis, Ntt, Poly, Ring};
-use hush_simd::kernels;
+use hush_simd::kernels::{self, BlockPermutation};
+use rayon::prelude::*;
 
 use crate::CircuitError;
 
@@ -154,14 +156,13 @@ impl LinearTransform {
         if self.rotations().is_empty() {
             return self.apply_unrotated(evaluator, inputs);
         }
-        let first = inputs[0];
-        let rotated = self.baby_rotations(evaluator, inputs, keys)?;
+        let sums = self.inner_sums(evaluator, inputs, keys)?;
+        let mut sums = sums.into_iter();
         self.outputs
             .iter()
             .map(|giants| {
                 let mut total: Option<Extended> = None;
-                for (&giant, terms) in giants {
-                    let inner = inner_sum(evaluator.parameters().ring(), terms, &rotated);
+                for (&giant, inner) in giants.keys().zip(sums.by_ref()) {
                     let part = if giant == 0 {
                         inner
                     } else {
@@ -174,7 +175,7 @@ impl LinearTransform {
                 }
                 let total = total.expect("every output has a diagonal");
                 let parts = evaluator.divide_special_and_rescale(&total).into();
-                self.result(evaluator, first, parts)
+                self.result(evaluator, inputs[0], parts)
             })
             .collect()
     }
@@ -262,77 +263,136 @@ impl LinearTransform {
         )?)
     }
 
-    /// Every baby rotation of every input, over the extended basis.
-    fn baby_rotations(
+    /// For each output and giant step, Σ weights ∘ rotated input, over the extended basis.
+    ///
+    /// One pass over the limbs: on each, every baby rotation is made once, stays in cache
+    /// and is added to all the sums it belongs to.
+    fn inner_sums(
         &self,
         evaluator: &Evaluator,
         inputs: &[&Ciphertext],
         keys: &EvaluationKeys,
-    ) -> Result<Vec<BTreeMap<usize, Extended>>, CircuitError> {
-        let parameters = evaluator.parameters();
-        let ring = parameters.ring();
-        inputs
+    ) -> Result<Vec<Extended>, CircuitError> {
+        let ring = evaluator.parameters().ring();
+        let babies = self.babies(evaluator, inputs, keys)?;
+        let groups: Vec<&Vec<Term>> = self.outputs.iter().flat_map(BTreeMap::values).collect();
+        let basis = Basis::extended(self.level.limbs());
+        let mut sums: Vec<[Poly<Ntt>; 2]> = groups
             .iter()
-            .zip(&self.babies)
-            .map(|(input, babies)| {
-                if keys.key_id() != input.key_id() {
-                    return Err(CkksError::KeyMismatch {
-                        expected: keys.key_id(),
-                        actual: input.key_id(),
+            .map(|_| [0; 2].map(|_| Poly::zero(ring, basis)))
+            .collect();
+        let mut by_limb: Vec<Vec<[&mut [u64]; 2]>> =
+            (0..ring.limbs(basis)).map(|_| Vec::new()).collect();
+        for [sum0, sum1] in &mut sums {
+            for (limb, (sum0, sum1)) in sum0.limbs_mut().zip(sum1.limbs_mut()).enumerate() {
+                by_limb[limb].push([sum0, sum1]);
+            }
+        }
+        by_limb
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(limb, mut sums)| {
+                let q = ring.modulus_of(basis, limb);
+                let mut rotated = ring.pool().take(2 * ring.degree());
+                for baby in &babies {
+                    if !baby.write(evaluator, limb, self.level, &mut rotated) {
+                        continue;
                     }
-                    .into());
-                }
-                let parts = input.parts();
-                let hoisted = babies
-                    .iter()
-                    .any(|&baby| baby != 0)
-                    .then(|| evaluator.hoist(&parts[1]));
-                let mut rotations = BTreeMap::new();
-                for &baby in babies {
-                    let extended = match &hoisted {
-                        Some(hoisted) if baby != 0 => {
-                            let key = keys.rotation(baby, self.level)?;
-                            let mut switched = evaluator.switch_hoisted(hoisted, key);
-                            evaluator.add_lifted(&mut switched, [Some(&parts[0]), None]);
-                            automorphism(ring, &switched, rotation(parameters, baby))
+                    for ([sum0, sum1], group) in sums.iter_mut().zip(&groups) {
+                        let of_baby = |term: &&Term| (term.input, term.baby) == baby.name;
+                        for term in group.iter().filter(of_baby) {
+                            let weights = term.weights.limb(limb);
+                            let (row0, row1) = rotated.split_at(ring.degree());
+                            kernels::multiply_add_assign(ring.isa(), q, sum0, row0, weights);
+                            kernels::multiply_add_assign(ring.isa(), q, sum1, row1, weights);
                         }
-                        _ => {
-                            let basis = Basis::extended(self.level.limbs());
-                            let mut lifted = Extended {
-                                parts: [0; 2].map(|_| Poly::zero(ring, basis)),
-                            };
-                            let both = [Some(&parts[0]), Some(&parts[1])];
-                            evaluator.add_lifted(&mut lifted, both);
-                            lifted
-                        }
-                    };
-                    rotations.insert(baby, extended);
+                    }
                 }
-                Ok(rotations)
-            })
-            .collect()
+            });
+        Ok(sums.into_iter().map(|parts| Extended { parts }).collect())
+    }
+
+    /// Every baby rotation of every input, with what it takes to make it.
+    fn babies<'a>(
+        &self,
+        evaluator: &Evaluator,
+        inputs: &[&'a Ciphertext],
+        keys: &'a EvaluationKeys,
+    ) -> Result<Vec<Baby<'a>>, CircuitError> {
+        let parameters = evaluator.parameters();
+        let mut all = Vec::new();
+        for (input, (ciphertext, babies)) in inputs.iter().zip(&self.babies).enumerate() {
+            if keys.key_id() != ciphertext.key_id() {
+                return Err(CkksError::KeyMismatch {
+                    expected: keys.key_id(),
+                    actual: ciphertext.key_id(),
+                }
+                .into());
+            }
+            let hoisted = babies
+                .iter()
+                .any(|&baby| baby != 0)
+                .then(|| Arc::new(evaluator.hoist(&ciphertext.parts()[1])));
+            for &baby in babies {
+                let switch = match &hoisted {
+                    Some(hoisted) if baby != 0 => Some(Switch {
+                        hoisted: Arc::clone(hoisted),
+                        key: keys.rotation(baby, self.level)?,
+                        permutation: parameters.ring().permutation(rotation(parameters, baby)),
+                    }),
+                    _ => None,
+                };
+                all.push(Baby {
+                    name: (input, baby),
+                    parts: ciphertext.parts(),
+                    switch,
+                });
+            }
+        }
+        Ok(all)
     }
 }
 
-/// Σ weights ∘ rotated input over the terms of one giant step.
-fn inner_sum(ring: &Ring, terms: &[Term], rotated: &[BTreeMap<usize, Extended>]) -> Extended {
-    let basis = terms[0].weights.basis();
-    let mut parts = [0; 2].map(|_| Poly::unspecified(ring, basis));
-    ring.for_each_limb_of(parts.each_mut(), |limb, [out0, out1]| {
-        let weights: Vec<&[u64]> = terms.iter().map(|term| term.weights.limb(limb)).collect();
-        let rows: Vec<[&[u64]; 2]> = terms
-            .iter()
-            .map(|term| {
-                rotated[term.input][&term.baby]
-                    .parts
-                    .each_ref()
-                    .map(|part| part.limb(limb))
-            })
-            .collect();
-        let q = ring.modulus_of(basis, limb);
-        kernels::paired_inner_product(ring.isa(), q, [out0, out1], &weights, &rows);
-    });
-    Extended { parts }
+/// A rotation of an input.
+struct Baby<'a> {
+    /// Input and steps.
+    name: (usize, usize),
+    parts: &'a [Poly<Ntt>],
+    /// Nothing for the rotation by zero.
+    switch: Option<Switch<'a>>,
+}
+
+struct Switch<'a> {
+    hoisted: Arc<Hoisted>,
+    key: &'a SwitchingKey,
+    permutation: Arc<BlockPermutation>,
+}
+
+impl Baby<'_> {
+    /// Writes both parts of the rotation, times P, on one limb; `false` if they are zero.
+    fn write(&self, evaluator: &Evaluator, limb: usize, level: Level, out: &mut [u64]) -> bool {
+        let ring = evaluator.parameters().ring();
+        let chain = limb < level.limbs();
+        let (out0, out1) = out.split_at_mut(ring.degree());
+        let Some(switch) = &self.switch else {
+            if chain {
+                for (out, part) in [out0, out1].into_iter().zip(self.parts) {
+                    out.fill(0);
+                    evaluator.add_lifted_limb(limb, out, part);
+                }
+            }
+            return chain;
+        };
+        let mut switched = ring.pool().take(out0.len() + out1.len());
+        let (sum0, sum1) = switched.split_at_mut(ring.degree());
+        evaluator.switch_hoisted_limb(&switch.hoisted, switch.key, limb, [sum0, sum1]);
+        if chain {
+            evaluator.add_lifted_limb(limb, sum0, &self.parts[0]);
+        }
+        kernels::permute(ring.isa(), &switch.permutation, out0, sum0);
+        kernels::permute(ring.isa(), &switch.permutation, out1, sum1);
+        true
+    }
 }
 
 /// Rotates a sum that is still over the extended basis: only its second part is divided.

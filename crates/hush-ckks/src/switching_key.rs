@@ -1,6 +1,7 @@
 //! Keys that move a ciphertext from one secret to another.
 
 use hush_ring::{Basis, Ntt, Poly};
+use hush_simd::kernels::PackedRows;
 use hush_wire::{SwitchV1, SwitchingKeyShapeV1, SwitchingKeyV1};
 use rayon::prelude::*;
 
@@ -23,7 +24,8 @@ pub struct SwitchingKey {
     digits: usize,
     degree: usize,
     seed: [u8; 32],
-    data: Vec<u64>,
+    /// For each limb, `digits x (b, a) x N` residues.
+    limbs: Vec<PackedRows>,
 }
 
 impl SwitchingKey {
@@ -42,26 +44,30 @@ impl SwitchingKey {
         parameters.check_level(level)?;
         let (degree, digits) = (parameters.degree(), parameters.digits(level));
         let basis = Basis::extended(level.limbs());
-        let mut data = vec![0; parameters.ring().limbs(basis) * digits * 2 * degree];
+        let ring = parameters.ring();
+        let mut halves = Vec::with_capacity(digits);
         for digit in 0..digits {
             let a = uniform_polynomial(parameters, basis, &seed, (digit as u64) << 16);
             let b = b(digit, &a)?;
             if b.basis() != basis || b.degree() != degree {
                 return Err(CkksError::ParameterMismatch.into());
             }
-            let limbs = data.par_chunks_exact_mut(digits * 2 * degree).enumerate();
-            limbs.for_each(|(index, limb)| {
-                let halves = &mut limb[digit * 2 * degree..(digit + 1) * 2 * degree];
-                halves[..degree].copy_from_slice(b.limb(index));
-                halves[degree..].copy_from_slice(a.limb(index));
-            });
+            halves.push((b, a));
         }
+        let limbs = (0..ring.limbs(basis)).into_par_iter().map(|limb| {
+            let rows: Vec<u64> = halves
+                .iter()
+                .flat_map(|(b, a)| b.limb(limb).iter().chain(a.limb(limb)))
+                .copied()
+                .collect();
+            PackedRows::pack(ring.modulus_of(basis, limb), &rows)
+        });
         Ok(Self {
             level,
             digits,
             degree,
             seed,
-            data,
+            limbs: limbs.collect(),
         })
     }
 
@@ -77,21 +83,20 @@ impl SwitchingKey {
         self.digits
     }
 
-    /// Words in memory.
+    /// Bytes in memory.
     #[must_use]
-    pub fn words(&self) -> usize {
-        self.data.len()
+    pub fn bytes(&self) -> usize {
+        self.limbs.iter().map(PackedRows::bytes).sum()
     }
 
-    /// The block of limb `index` (the chain limbs up to the level, then all special ones):
+    /// Limb `index` (the chain limbs up to the level, then all special ones):
     /// `digits x (b, a) x N` residues.
     ///
     /// # Panics
     /// When there is no such limb.
     #[must_use]
-    pub fn limb(&self, index: usize) -> &[u64] {
-        let length = self.digits * 2 * self.degree;
-        &self.data[index * length..(index + 1) * length]
+    pub fn limb(&self, index: usize) -> &PackedRows {
+        &self.limbs[index]
     }
 
     /// `b` and `a` of one limb and digit.
@@ -99,19 +104,27 @@ impl SwitchingKey {
     /// # Panics
     /// When there is no such limb or digit.
     #[must_use]
-    pub fn halves(&self, index: usize, digit: usize) -> (&[u64], &[u64]) {
-        let start = digit * 2 * self.degree;
-        self.limb(index)[start..start + 2 * self.degree].split_at(self.degree)
+    pub fn halves(&self, index: usize, digit: usize) -> (Vec<u64>, Vec<u64>) {
+        let mut words = self.limb(index).unpack();
+        let mut b = words.split_off(digit * 2 * self.degree);
+        let mut a = b.split_off(self.degree);
+        a.truncate(self.degree);
+        (b, a)
     }
 
     /// The stored form.
     #[must_use]
     pub fn to_wire(&self, switch: SwitchV1) -> SwitchingKeyV1 {
         let residues = self
-            .data
-            .chunks_exact(2 * self.degree)
-            .flat_map(|halves| &halves[..self.degree])
-            .copied()
+            .limbs
+            .iter()
+            .flat_map(|limb| {
+                let words = limb.unpack();
+                let pairs = words.chunks_exact(2 * self.degree);
+                pairs
+                    .flat_map(|halves| halves[..self.degree].to_vec())
+                    .collect::<Vec<_>>()
+            })
             .collect();
         SwitchingKeyV1 {
             shape: self.shape(switch),

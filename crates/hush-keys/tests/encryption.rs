@@ -277,12 +277,14 @@ fn known_answer() -> Result<(), KeysError> {
     let symmetric = key.encrypt_symmetric(&plaintext, &mut rng)?.expand();
     let public = key.public_key(&mut rng).encrypt(&plaintext, &mut rng)?;
     let switching = key.relinearization_key(Level(3), &mut rng)?;
-    let limbs = (0..6).flat_map(|limb| switching.limb(limb));
+    let limbs: Vec<u64> = (0..6)
+        .flat_map(|limb| switching.limb(limb).unpack())
+        .collect();
     let fold = |sum: u64, word: &u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
     let parts = symmetric.parts().iter().chain(public.parts());
     let sum = parts
         .flat_map(|part| part.words())
-        .chain(limbs)
+        .chain(&limbs)
         .fold(0, fold);
     assert_eq!(sum, 12_520_832_873_407_601_676);
     Ok(())

@@ -82,18 +82,27 @@ impl Extension {
     /// modulo source `i`, to the rows that [`Extension::extend`] reads: the scaled
     /// coefficients and the quotient v. Costs one inverse transform per source.
     pub fn rows<'a>(&self, ring: &Ring, limb: impl Fn(usize) -> &'a [u64] + Sync) -> Buffer {
-        let degree = ring.degree();
-        let count = self.sources.len();
-        let mut rows = ring.pool().take((count + 1) * degree);
-        let (scaled, quotient) = rows.split_at_mut(count * degree);
-        in_parallel(scaled, degree, |i, words| {
+        let mut rows = ring.pool().take((self.sources.len() + 1) * ring.degree());
+        let (scaled, _) = rows.split_at_mut(self.sources.len() * ring.degree());
+        in_parallel(scaled, ring.degree(), |i, words| {
             words.copy_from_slice(limb(i));
-            ring.table(self.sources[i])
-                .inverse_scaled(words, self.scales[i]);
+            self.scale_row(ring, i, words);
         });
-        let scaled: Vec<&[u64]> = scaled.chunks_exact(degree).collect();
-        kernels::rounded_quotient(ring.isa(), quotient, &scaled, &self.inverses);
+        self.complete_rows(ring, &mut rows);
         rows
+    }
+
+    /// Values modulo source `i` to its scaled coefficients, in place.
+    pub fn scale_row(&self, ring: &Ring, i: usize, words: &mut [u64]) {
+        ring.table(self.sources[i])
+            .inverse_scaled(words, self.scales[i]);
+    }
+
+    /// Writes the quotient v behind the scaled rows.
+    pub fn complete_rows(&self, ring: &Ring, rows: &mut [u64]) {
+        let (scaled, quotient) = rows.split_at_mut(self.sources.len() * ring.degree());
+        let scaled: Vec<&[u64]> = scaled.chunks_exact(ring.degree()).collect();
+        kernels::rounded_quotient(ring.isa(), quotient, &scaled, &self.inverses);
     }
 
     /// Coefficients of the centred integer modulo modulus `target`, from `rows`.

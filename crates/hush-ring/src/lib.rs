@@ -26,4 +26,4 @@ pub use extension::Extension;
 pub use hush_simd::{Isa, IsaError, Modulus, ModulusError, Multiplier};
 pub use poly::{Basis, Coeff, Ntt, Poly, Representation};
 pub use pool::{Buffer, Pool};
-pub use ring::{Ring, RingError};
+pub use ring::{Ring, RingError, in_parallel};

@@ -358,13 +358,9 @@ impl Ring {
     }
 }
 
-/// Runs `body(i, chunk)` on every chunk of `length` words; on the calling thread if the
+/// Runs `body(i, chunk)` on every chunk of `length` words, in parallel; on the calling thread if the
 /// current pool has no other.
-pub(crate) fn in_parallel(
-    words: &mut [u64],
-    length: usize,
-    body: impl Fn(usize, &mut [u64]) + Sync,
-) {
+pub fn in_parallel(words: &mut [u64], length: usize, body: impl Fn(usize, &mut [u64]) + Sync) {
     if rayon::current_num_threads() == 1 {
         for (i, chunk) in words.chunks_exact_mut(length).enumerate() {
             body(i, chunk);

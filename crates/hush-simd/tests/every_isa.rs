@@ -249,6 +249,8 @@ fn sums_of_many_products_do_not_overflow() {
                 .collect();
             let digits: Vec<&[u64]> = reduced.iter().map(Vec::as_slice).collect();
             let key = random.residues(q.value(), 2 * count * length);
+            let packed = kernels::PackedRows::pack(&q, &key);
+            assert_eq!(packed.unpack(), key);
             let inverses = vec![1.0 / source as f64; count];
             let mut quotients: Option<Vec<u64>> = None;
             for isa in Isa::available() {
@@ -260,7 +262,7 @@ fn sums_of_many_products_do_not_overflow() {
                     assert_eq!(out[i], expected, "combine {count} on {}", isa.name());
                 }
                 let (mut out0, mut out1) = (vec![0; length], vec![0; length]);
-                kernels::inner_product(isa, &q, [&mut out0, &mut out1], &digits, &key);
+                kernels::inner_product(isa, &q, [&mut out0, &mut out1], &digits, &packed);
                 for i in 0..length {
                     for (half, out) in [&out0, &out1].into_iter().enumerate() {
                         let expected = (0..count).fold(0, |sum, d| {

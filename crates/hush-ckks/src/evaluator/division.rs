@@ -37,6 +37,27 @@ impl Division {
         self.extension.product(ring, target)
     }
 
+    pub(super) fn extension(&self) -> &Extension {
+        &self.extension
+    }
+
+    /// words = (values - \[x\]_D) / D modulo chain prime `limb`, with `rows` of x from
+    /// [`Extension::rows`]: one NTT.
+    pub(super) fn finish(
+        &self,
+        ring: &Ring,
+        limb: usize,
+        rows: &[u64],
+        values: &[u64],
+        words: &mut [u64],
+    ) {
+        let q = &ring.moduli()[limb];
+        self.extension.extend(ring, limb, rows, words);
+        ring.table(limb).forward(words);
+        let factor = self.minus_inverse[limb];
+        kernels::subtract_scale_assign(ring.isa(), q, words, values, factor);
+    }
+
     /// The quotient modulo the first `chain` moduli. Costs one inverse NTT per source and one
     /// NTT per remaining limb.
     pub(super) fn apply(&self, ring: &Ring, poly: &Poly<Ntt>, chain: usize) -> Poly<Ntt> {
@@ -46,16 +67,7 @@ impl Division {
         });
         let mut out = Poly::unspecified(ring, Basis::chain(chain));
         ring.for_each_limb(&mut out, |limb, words| {
-            let q = &ring.moduli()[limb];
-            self.extension.extend(ring, limb, &rows, words);
-            ring.table(limb).forward(words);
-            kernels::subtract_scale_assign(
-                ring.isa(),
-                q,
-                words,
-                poly.limb(limb),
-                self.minus_inverse[limb],
-            );
+            self.finish(ring, limb, &rows, poly.limb(limb), words);
         });
         out
     }

@@ -2,15 +2,17 @@
 //! limbs, each extended to the special primes, multiplied by the key, summed, and the sum
 //! divided by the product P of the special primes.
 //!
-//! The loop runs over target limbs: all digits are extended to one modulus, transformed and
-//! multiplied while they are in cache, so what travels is the key, once.
+//! The loops run over target limbs: all digits are extended to one modulus, transformed,
+//! multiplied by the key and divided while they are in cache, so what travels is the key,
+//! once.
 
-use hush_ring::{Basis, Buffer, Ntt, Poly};
+use hush_ring::{Basis, Buffer, Ntt, Poly, in_parallel};
 use hush_simd::kernels;
 use rayon::prelude::*;
 
 use super::Evaluator;
-use crate::{Level, SwitchingKey};
+use super::division::Division;
+use crate::{GaloisElement, Level, SwitchingKey};
 
 /// Two polynomials over chain and special primes, P times what they stand for: a key
 /// switch, or a sum of several, before its division.
@@ -34,9 +36,35 @@ impl Hoisted {
     }
 }
 
+/// Where the extended digits of a key switch come from.
+pub(super) enum Digits<'a> {
+    /// Extended as they are needed, from the part and the scaled rows of each digit.
+    Fresh(&'a Poly<Ntt>, Vec<Buffer>),
+    /// Extended before.
+    Hoisted(&'a Hoisted),
+}
+
+impl Digits<'_> {
+    fn level(&self) -> Level {
+        match self {
+            Self::Fresh(part, _) => Level(part.basis().chain - 1),
+            Self::Hoisted(hoisted) => hoisted.level,
+        }
+    }
+}
+
+/// What to do with a key switch besides dividing it.
+#[derive(Default)]
+pub(super) struct Finish<'a> {
+    /// Added to the parts, times P, before the division.
+    pub(super) lifted: [Option<&'a Poly<Ntt>>; 2],
+    /// Applied to the quotients.
+    pub(super) automorphism: Option<GaloisElement>,
+}
+
 impl Evaluator {
-    /// Scaled coefficient rows of every digit: l + 1 inverse NTTs.
-    fn digit_rows(&self, part: &Poly<Ntt>) -> Vec<Buffer> {
+    /// The digits of `part`: l + 1 inverse NTTs.
+    pub(super) fn digits<'a>(&self, part: &'a Poly<Ntt>) -> Digits<'a> {
         let ring = self.ring();
         let level = Level(part.basis().chain - 1);
         let rows = |d: usize| {
@@ -44,11 +72,12 @@ impl Evaluator {
             self.digits[d][digit.len() - 1].rows(ring, |i| part.limb(digit.start + i))
         };
         let digits = self.parameters.digits(level);
-        if rayon::current_num_threads() == 1 {
+        let rows = if rayon::current_num_threads() == 1 {
             (0..digits).map(rows).collect()
         } else {
             (0..digits).into_par_iter().map(rows).collect()
-        }
+        };
+        Digits::Fresh(part, rows)
     }
 
     /// Digit `d` of `part` modulo the prime of target limb `limb`, as values.
@@ -79,42 +108,84 @@ impl Evaluator {
     pub fn hoist(&self, part: &Poly<Ntt>) -> Hoisted {
         let ring = self.ring();
         let level = Level(part.basis().chain - 1);
-        let rows = self.digit_rows(part);
-        let degree = ring.degree();
+        let Digits::Fresh(_, rows) = self.digits(part) else {
+            unreachable!("digits of a part are fresh")
+        };
         let limbs = ring.limbs(Basis::extended(level.limbs()));
-        let mut words = ring.pool().take(limbs * rows.len() * degree);
-        let fill = |(index, out): (usize, &mut [u64])| {
+        let mut words = ring.pool().take(limbs * rows.len() * ring.degree());
+        in_parallel(&mut words, ring.degree(), |index, out| {
             let (limb, d) = (index / rows.len(), index % rows.len());
             if self.in_digit(level, d, limb) {
                 out.copy_from_slice(part.limb(limb));
             } else {
                 self.extend_digit(part, &rows[d], d, limb, out);
             }
-        };
-        if rayon::current_num_threads() == 1 {
-            words.chunks_exact_mut(degree).enumerate().for_each(fill);
-        } else {
-            words
-                .par_chunks_exact_mut(degree)
-                .enumerate()
-                .for_each(fill);
-        }
+        });
         Hoisted { level, words }
     }
 
-    /// Inner product of extended digits and a key: no transform at all.
-    #[must_use]
-    pub fn switch_hoisted(&self, hoisted: &Hoisted, key: &SwitchingKey) -> Extended {
+    /// Inner products of the digits and a key on one target limb.
+    fn switch_limb(
+        &self,
+        digits: &Digits<'_>,
+        key: &SwitchingKey,
+        limb: usize,
+        out: [&mut [u64]; 2],
+    ) {
         let ring = self.ring();
         let degree = ring.degree();
-        let digits = self.parameters.digits(hoisted.level);
-        self.extended(hoisted.level, |limb, out0, out1| {
-            let start = limb * digits * degree;
-            let values: Vec<&[u64]> = hoisted.words[start..start + digits * degree]
-                .chunks_exact(degree)
-                .collect();
-            self.inner_product(hoisted.level, limb, &values, key, out0, out1);
-        })
+        let level = digits.level();
+        let basis = Basis::extended(level.limbs());
+        let q = ring.modulus_of(basis, limb);
+        let key = key.limb(if limb < level.limbs() {
+            limb
+        } else {
+            key.level().limbs() + limb - level.limbs()
+        });
+        match digits {
+            Digits::Hoisted(hoisted) => {
+                let count = self.parameters.digits(level) * degree;
+                let values: Vec<&[u64]> = hoisted.words[limb * count..(limb + 1) * count]
+                    .chunks_exact(degree)
+                    .collect();
+                kernels::inner_product(ring.isa(), q, out, &values, key);
+            }
+            Digits::Fresh(part, rows) => {
+                let mut scratch = ring.pool().take(rows.len() * degree);
+                let values: Vec<&[u64]> = scratch
+                    .chunks_exact_mut(degree)
+                    .enumerate()
+                    .map(|(d, out)| {
+                        if self.in_digit(level, d, limb) {
+                            part.limb(limb)
+                        } else {
+                            self.extend_digit(part, &rows[d], d, limb, out);
+                            &*out
+                        }
+                    })
+                    .collect();
+                kernels::inner_product(ring.isa(), q, out, &values, key);
+            }
+        }
+    }
+
+    /// Inner products of hoisted digits and a key on one target limb: no transform at all.
+    pub fn switch_hoisted_limb(
+        &self,
+        hoisted: &Hoisted,
+        key: &SwitchingKey,
+        limb: usize,
+        out: [&mut [u64]; 2],
+    ) {
+        self.switch_limb(&Digits::Hoisted(hoisted), key, limb, out);
+    }
+
+    /// out += P · part on one chain limb.
+    pub fn add_lifted_limb(&self, limb: usize, out: &mut [u64], part: &Poly<Ntt>) {
+        let ring = self.ring();
+        let q = &ring.moduli()[limb];
+        let factor = q.multiplier(self.special.product(ring, limb));
+        kernels::scale_add_assign(ring.isa(), q, out, part.limb(limb), factor);
     }
 
     /// Key switch of `part`, before its division.
@@ -122,59 +193,82 @@ impl Evaluator {
     /// Cost: d (l + 1 + K) NTTs.
     #[must_use]
     pub fn switch(&self, part: &Poly<Ntt>, key: &SwitchingKey) -> Extended {
-        let ring = self.ring();
-        let degree = ring.degree();
-        let level = Level(part.basis().chain - 1);
-        let rows = self.digit_rows(part);
-        self.extended(level, |limb, out0, out1| {
-            let mut scratch = ring.pool().take(rows.len() * degree);
-            let values: Vec<&[u64]> = scratch
-                .chunks_exact_mut(degree)
-                .enumerate()
-                .map(|(d, out)| {
-                    if self.in_digit(level, d, limb) {
-                        part.limb(limb)
-                    } else {
-                        self.extend_digit(part, &rows[d], d, limb, out);
-                        &*out
-                    }
-                })
-                .collect();
-            self.inner_product(level, limb, &values, key, out0, out1);
-        })
-    }
-
-    fn extended(
-        &self,
-        level: Level,
-        body: impl Fn(usize, &mut [u64], &mut [u64]) + Sync + Send,
-    ) -> Extended {
-        let basis = Basis::extended(level.limbs());
+        let digits = self.digits(part);
+        let basis = Basis::extended(part.basis().chain);
         let mut parts = [0; 2].map(|_| Poly::unspecified(self.ring(), basis));
-        self.ring()
-            .for_each_limb_of(parts.each_mut(), |limb, [out0, out1]| {
-                body(limb, out0, out1);
-            });
+        self.ring().for_each_limb_of(parts.each_mut(), |limb, out| {
+            self.switch_limb(&digits, key, limb, out);
+        });
         Extended { parts }
     }
 
-    fn inner_product(
+    /// Key switch and division in one pass over the limbs: those divided away first, then
+    /// each of the others from inner product to quotient.
+    ///
+    /// Cost: (d + 2)(l + 1 + K) NTTs, less those of hoisted digits.
+    pub(super) fn switch_and_divide(
         &self,
-        level: Level,
-        limb: usize,
-        values: &[&[u64]],
+        digits: &Digits<'_>,
         key: &SwitchingKey,
-        out0: &mut [u64],
-        out1: &mut [u64],
-    ) {
+        division: &Division,
+        finish: &Finish<'_>,
+    ) -> [Poly<Ntt>; 2] {
         let ring = self.ring();
-        let q = ring.modulus_of(Basis::extended(level.limbs()), limb);
-        let limb = if limb < level.limbs() {
-            limb
-        } else {
-            key.level().limbs() + limb - level.limbs()
+        let degree = ring.degree();
+        let chain = digits.level().limbs();
+        let basis = Basis::extended(chain);
+        let extension = division.extension();
+        let sources = extension.sources().len();
+        let lift = |limb: usize, mut out: [&mut [u64]; 2]| {
+            if limb < chain {
+                for (out, part) in out.iter_mut().zip(finish.lifted) {
+                    if let Some(part) = part {
+                        self.add_lifted_limb(limb, out, part);
+                    }
+                }
+            }
         };
-        kernels::inner_product(ring.isa(), q, [out0, out1], values, key.limb(limb));
+        let mut rows = [0; 2].map(|_| ring.pool().take((sources + 1) * degree));
+        let [rows0, rows1] = rows.each_mut();
+        let pairs = rows0
+            .chunks_exact_mut(degree)
+            .zip(rows1.chunks_exact_mut(degree))
+            .take(sources)
+            .enumerate();
+        let source = |(i, (row0, row1)): (usize, (&mut [u64], &mut [u64]))| {
+            let limb = extension.source_limb(ring, basis, i);
+            self.switch_limb(digits, key, limb, [row0, row1]);
+            lift(limb, [row0, row1]);
+            extension.scale_row(ring, i, row0);
+            extension.scale_row(ring, i, row1);
+        };
+        if rayon::current_num_threads() == 1 {
+            pairs.for_each(source);
+        } else {
+            pairs.collect::<Vec<_>>().into_par_iter().for_each(source);
+        }
+        for rows in &mut rows {
+            extension.complete_rows(ring, rows);
+        }
+        let dropped = extension.sources().iter().filter(|&&s| s < chain).count();
+        let permutation = finish
+            .automorphism
+            .map(|element| ring.permutation(element.value() as usize));
+        let mut out = [0; 2].map(|_| Poly::unspecified(ring, Basis::chain(chain - dropped)));
+        ring.for_each_limb_of(out.each_mut(), |limb, out| {
+            let mut sums = ring.pool().take(2 * degree);
+            let (sum0, sum1) = sums.split_at_mut(degree);
+            self.switch_limb(digits, key, limb, [sum0, sum1]);
+            lift(limb, [sum0, sum1]);
+            for (half, sum) in [sum0, sum1].into_iter().enumerate() {
+                division.finish(ring, limb, &rows[half], sum, out[half]);
+                if let Some(permutation) = &permutation {
+                    sum.copy_from_slice(out[half]);
+                    kernels::permute(ring.isa(), permutation, out[half], sum);
+                }
+            }
+        });
+        out
     }
 
     /// Divides by P and rounds.
@@ -204,21 +298,5 @@ impl Evaluator {
             assert!(chain > 1, "a rescale needs a level");
             self.special_and_rescale[chain - 1].apply(self.ring(), part, chain - 1)
         })
-    }
-
-    /// extended += P · parts on the chain limbs.
-    pub fn add_lifted(&self, extended: &mut Extended, parts: [Option<&Poly<Ntt>>; 2]) {
-        let ring = self.ring();
-        for (sum, part) in extended.parts.iter_mut().zip(parts) {
-            let Some(part) = part else { continue };
-            let chain = part.basis().chain;
-            ring.for_each_limb(sum, |limb, words| {
-                if limb < chain {
-                    let q = &ring.moduli()[limb];
-                    let factor = q.multiplier(self.special.product(ring, limb));
-                    kernels::scale_add_assign(ring.isa(), q, words, part.limb(limb), factor);
-                }
-            });
-        }
     }
 }

@@ -4,7 +4,9 @@ use hush_ring::{Ntt, Poly};
 use hush_simd::kernels;
 
 use super::Evaluator;
-use crate::{Ciphertext, CkksError, EvaluationKeys};
+use super::division::Division;
+use super::key_switch::Finish;
+use crate::{Ciphertext, CkksError, EvaluationKeys, SwitchingKey};
 
 impl Evaluator {
     /// a b as three parts, without relinearization or rescale.
@@ -62,10 +64,7 @@ impl Evaluator {
         self.check_keys(a, keys)?;
         a.check_parts(3)?;
         let key = keys.relinearization(a.level())?;
-        let mut parts = self.divide_special(&self.switch(&a.parts[2], key));
-        for (sum, part) in parts.iter_mut().zip(&a.parts) {
-            self.ring().add_assign(sum, part);
-        }
+        let parts = self.relinearized(a, key, &self.special);
         Ok(Ciphertext {
             parts: parts.into(),
             ..a.without_parts()
@@ -87,13 +86,25 @@ impl Evaluator {
         a.check_parts(3)?;
         a.level_below()?;
         let key = keys.relinearization(a.level())?;
-        let mut switched = self.switch(&a.parts[2], key);
-        self.add_lifted(&mut switched, [Some(&a.parts[0]), Some(&a.parts[1])]);
+        let division = &self.special_and_rescale[a.level().0];
         Ok(Ciphertext {
-            parts: self.divide_special_and_rescale(&switched).into(),
+            parts: self.relinearized(a, key, division).into(),
             scale: a.scale.divided_by(self.modulus(a.level()))?,
             ..a.without_parts()
         })
+    }
+
+    fn relinearized(
+        &self,
+        a: &Ciphertext,
+        key: &SwitchingKey,
+        division: &Division,
+    ) -> [Poly<Ntt>; 2] {
+        let finish = Finish {
+            lifted: [Some(&a.parts[0]), Some(&a.parts[1])],
+            automorphism: None,
+        };
+        self.switch_and_divide(&self.digits(&a.parts[2]), key, division, &finish)
     }
 
     /// a b, relinearized and rescaled.

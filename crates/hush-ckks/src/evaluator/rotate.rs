@@ -1,5 +1,9 @@
 //! Rotations of the slots, conjugation, and sums of rotations.
 
+use hush_ring::{Basis, Poly};
+use hush_simd::kernels;
+
+use super::key_switch::{Digits, Finish};
 use super::{Evaluator, Extended};
 use crate::{Ciphertext, CkksError, EvaluationKeys, GaloisElement, SwitchingKey};
 
@@ -45,24 +49,24 @@ impl Evaluator {
     }
 
     fn apply(&self, a: &Ciphertext, element: GaloisElement, key: &SwitchingKey) -> Ciphertext {
-        let switched = self.switch(&a.parts[1], key);
-        self.finish_rotation(a, element, &switched)
+        self.rotated(a, element, key, &self.digits(&a.parts[1]))
     }
 
-    fn finish_rotation(
+    fn rotated(
         &self,
         a: &Ciphertext,
         element: GaloisElement,
-        switched: &Extended,
+        key: &SwitchingKey,
+        digits: &Digits<'_>,
     ) -> Ciphertext {
-        let mut parts = self.divide_special(switched);
-        self.ring().add_assign(&mut parts[0], &a.parts[0]);
-        let element = element.value() as usize;
+        let finish = Finish {
+            lifted: [Some(&a.parts[0]), None],
+            automorphism: Some(element),
+        };
         Ciphertext {
-            parts: parts
-                .iter()
-                .map(|part| self.ring().automorphism(part, element))
-                .collect(),
+            parts: self
+                .switch_and_divide(digits, key, &self.special, &finish)
+                .into(),
             ..a.without_parts()
         }
     }
@@ -91,7 +95,7 @@ impl Evaluator {
                 }
                 let key = keys.rotation(steps, a.level())?;
                 let element = GaloisElement::rotation(&self.parameters, steps);
-                Ok(self.finish_rotation(a, element, &self.switch_hoisted(&hoisted, key)))
+                Ok(self.rotated(a, element, key, &Digits::Hoisted(&hoisted)))
             })
             .collect()
     }
@@ -111,44 +115,56 @@ impl Evaluator {
     ) -> Result<Ciphertext, CkksError> {
         self.check_keys(a, keys)?;
         a.check_parts(2)?;
-        let hoisted = (steps.len() > 1).then(|| self.hoist(&a.parts[1]));
-        let ring = self.ring();
         let mut out = a.clone();
-        let mut sum: Option<Extended> = None;
-        for &steps in steps {
-            let steps = steps % a.slots;
+        let mut keyed = Vec::with_capacity(steps.len());
+        for steps in steps.iter().map(|steps| steps % a.slots) {
             if steps == 0 {
                 self.add_assign(&mut out, a)?;
-                continue;
-            }
-            let key = keys.rotation(steps, a.level())?;
-            let element = GaloisElement::rotation(&self.parameters, steps).value() as usize;
-            let switched = match &hoisted {
-                Some(hoisted) => self.switch_hoisted(hoisted, key),
-                None => self.switch(&a.parts[1], key),
-            };
-            ring.permute_add_assign(&mut out.parts[0], &a.parts[0], element);
-            match &mut sum {
-                None => {
-                    sum = Some(Extended {
-                        parts: switched
-                            .parts
-                            .each_ref()
-                            .map(|part| ring.automorphism(part, element)),
-                    });
-                }
-                Some(sum) => {
-                    for (sum, part) in sum.parts.iter_mut().zip(&switched.parts) {
-                        ring.permute_add_assign(sum, part, element);
-                    }
-                }
+            } else {
+                let element = GaloisElement::rotation(&self.parameters, steps);
+                keyed.push((element, keys.rotation(steps, a.level())?));
             }
         }
-        let Some(sum) = sum else { return Ok(out) };
-        let parts = self.divide_special(&sum);
-        ring.add_assign(&mut out.parts[0], &parts[0]);
-        // c_1 itself takes part in the sum: rotation by zero.
-        ring.add_assign(&mut out.parts[1], &parts[1]);
+        if let [(element, key)] = keyed[..] {
+            self.add_assign(&mut out, &self.apply(a, element, key))?;
+        } else if !keyed.is_empty() {
+            let sum = self.sum_of_rotations(a, &keyed);
+            for (out, part) in out.parts.iter_mut().zip(self.divide_special(&sum)) {
+                self.ring().add_assign(out, &part);
+            }
+        }
         Ok(out)
+    }
+
+    /// Σ rotations of `a` over the extended basis, from one extension of its digits.
+    fn sum_of_rotations(
+        &self,
+        a: &Ciphertext,
+        keyed: &[(GaloisElement, &SwitchingKey)],
+    ) -> Extended {
+        let ring = self.ring();
+        let degree = ring.degree();
+        let hoisted = self.hoist(&a.parts[1]);
+        let chain = a.level().limbs();
+        let basis = Basis::extended(chain);
+        let keyed: Vec<_> = keyed
+            .iter()
+            .map(|(element, key)| (ring.permutation(element.value() as usize), *key))
+            .collect();
+        let mut parts = [0; 2].map(|_| Poly::zero(ring, basis));
+        ring.for_each_limb_of(parts.each_mut(), |limb, [sum0, sum1]| {
+            let q = ring.modulus_of(basis, limb);
+            let mut switched = ring.pool().take(2 * degree);
+            let (out0, out1) = switched.split_at_mut(degree);
+            for (permutation, key) in &keyed {
+                self.switch_hoisted_limb(&hoisted, key, limb, [out0, out1]);
+                if limb < chain {
+                    self.add_lifted_limb(limb, out0, &a.parts[0]);
+                }
+                kernels::permute_add_assign(ring.isa(), q, permutation, sum0, out0);
+                kernels::permute_add_assign(ring.isa(), q, permutation, sum1, out1);
+            }
+        });
+        Extended { parts }
     }
 }

@@ -1,22 +1,8 @@
-//! Sums of products of whole rows: key switching and ciphertext products.
+//! Sums of products of whole rows: linear transforms and ciphertext products.
 
 use crate::isa::{Isa, Kernel};
 use crate::lanes::Lanes;
 use crate::modulus::Modulus;
-
-/// The two inner products of key switching on one limb:
-/// out0 = Σ digits\[d\] · key\[d\]\[0\], out1 = Σ digits\[d\] · key\[d\]\[1\], where `key`
-/// is stored digit by digit, each as two rows of the limb's length.
-pub fn inner_product(isa: Isa, q: &Modulus, out: [&mut [u64]; 2], digits: &[&[u64]], key: &[u64]) {
-    let length = out[0].len();
-    assert!(key.len() >= 2 * digits.len() * length, "key length");
-    let rows: Vec<[&[u64]; 2]> = key
-        .chunks_exact(2 * length)
-        .take(digits.len())
-        .map(|pair| pair.split_at(length).into())
-        .collect();
-    paired_inner_product(isa, q, out, digits, &rows);
-}
 
 /// out\[h\] = Σ weights\[t\] · rows\[t\]\[h\] for both halves h: one load of each weight,
 /// one reduction per result.

@@ -140,6 +140,26 @@ impl Lanes for Avx2 {
         self.to_doubles(self.load_words(from))
     }
     #[inline(always)]
+    fn load_four(self, low: &[u32]) -> __m256d {
+        let words: &[u32; 4] = low[..4].try_into().expect("four words");
+        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
+        self.to_doubles(vector!(_mm256_cvtepu32_epi64(words)))
+    }
+    #[inline(always)]
+    fn load_six(self, low: &[u32], high: &[u16]) -> __m256d {
+        let words: &[u32; 4] = low[..4].try_into().expect("four words");
+        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
+        let low = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
+        let words: &[u16; 4] = high[..4].try_into().expect("four words");
+        // SAFETY: `words` is 8 readable bytes; the load has no alignment need.
+        let high = unsafe { _mm_loadl_epi64(words.as_ptr().cast()) };
+        self.to_doubles(vector!(_mm256_or_si256(
+            _mm256_cvtepu32_epi64(low),
+            _mm256_slli_epi64::<32>(_mm256_cvtepu16_epi64(high))
+        )))
+    }
+    #[inline(always)]
     fn store(self, value: __m256d, to: &mut [u64]) {
         let words = vector!({
             let magic = _mm256_set1_epi64x(TWO_52_BITS);

@@ -122,6 +122,24 @@ impl Lanes for Avx512 {
         unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
     }
     #[inline(always)]
+    fn load_four(self, low: &[u32]) -> __m512i {
+        let words: &[u32; 8] = low[..8].try_into().expect("eight words");
+        // SAFETY: `words` is 32 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
+        vector!(_mm512_cvtepu32_epi64(words))
+    }
+    #[inline(always)]
+    fn load_six(self, low: &[u32], high: &[u16]) -> __m512i {
+        let words: &[u16; 8] = high[..8].try_into().expect("eight words");
+        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
+        let low = self.load_four(low);
+        vector!(_mm512_or_si512(
+            low,
+            _mm512_slli_epi64::<32>(_mm512_cvtepu16_epi64(words))
+        ))
+    }
+    #[inline(always)]
     fn store(self, value: __m512i, to: &mut [u64]) {
         let words: &mut [u64; 8] = (&mut to[..8]).try_into().expect("eight words");
         // SAFETY: `words` is 64 writable bytes; the store has no alignment need.

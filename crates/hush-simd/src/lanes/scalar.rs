@@ -31,6 +31,14 @@ impl Lanes for Scalar {
         from[0]
     }
     #[inline(always)]
+    fn load_four(self, low: &[u32]) -> u64 {
+        u64::from(low[0])
+    }
+    #[inline(always)]
+    fn load_six(self, low: &[u32], high: &[u16]) -> u64 {
+        u64::from(low[0]) | u64::from(high[0]) << 32
+    }
+    #[inline(always)]
     fn store(self, value: u64, to: &mut [u64]) {
         to[0] = value;
     }
