@@ -1,1 +1,126 @@
-//! Placeholder.
+//! From a tensor graph to an encrypted program.
+//!
+//! [`compile`] is the whole way; each pass is a file and a function from plain data to plain data:
+//! [`fold`] (neighbouring linear operators become one sparse matrix), [`calibrate`] (ranges on sample inputs),
+//! [`approximate`] (functions become polynomials), [`pack`] (elements get slots, matrices become rotations),
+//! [`parameters`] (primes and scales by the modelled noise), [`search`] (the cheapest choice that is precise
+//! enough), [`emit`] and [`report`].
+//!
+//! Invariants
+//! - The same graph, data and options give the same bytes: no hash maps, no clocks, no threads.
+//! - Nothing is emitted that [`hush_program::Program::check`] refuses or that is less secure than asked for.
+//! - Whatever is not supported is reported at once, with the names of the nodes.
+//!
+//! Non-goals: reading model files (`hush-onnx`), running anything on ciphertexts (`hush-runtime`).
+#![forbid(unsafe_code)]
+
+pub mod approximate;
+pub mod calibrate;
+pub mod chebyshev;
+pub mod emit;
+pub mod error;
+pub mod fold;
+pub mod network;
+pub mod noise;
+pub mod options;
+pub mod pack;
+pub mod parameters;
+pub mod report;
+pub mod search;
+pub mod simulate;
+pub mod sparse;
+
+use hush_graph::Graph;
+use hush_program::{ClientSpec, Program};
+
+pub use calibrate::Calibration;
+pub use error::{CompileError, Unsupported};
+pub use options::Options;
+pub use report::Report;
+
+/// Rows of the final simulation with sampled noise.
+const SIMULATED_ROWS: usize = 256;
+
+/// What [`compile`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// The owner's: instructions and weights.
+    pub program: Program,
+    /// The data owner's: parameters, layouts and keys needed.
+    pub client_spec: ClientSpec,
+    /// For people and for tests.
+    pub report: Report,
+}
+
+/// Compiles a model for encrypted inference.
+///
+/// # Errors
+/// [`CompileError`]: unsupported operators (all at once), calibration data that does not fit, a precision or a depth
+/// that no secure parameters reach.
+pub fn compile(
+    graph: &Graph,
+    calibration: &Calibration,
+    options: &Options,
+) -> Result<Compiled, CompileError> {
+    options.check()?;
+    let network = fold::fold(graph)?;
+    let calibrated = calibrate::calibrate(graph, &network, calibration)?;
+    let approximated = approximate::approximate(&network, &calibrated, options)?;
+    let chosen = search::search(&approximated, &calibrated, options)?;
+    let best = &chosen[0];
+    best.program.check()?;
+    let client_spec = emit::client_spec(&approximated.network, best)?;
+    let agreement = agree(best, &calibrated, options)?;
+    let report = report::report(
+        &approximated,
+        options,
+        &chosen,
+        calibrated.rows.len(),
+        agreement,
+    );
+    Ok(Compiled {
+        program: best.program.clone(),
+        client_spec,
+        report,
+    })
+}
+
+fn arg_max(values: &[f64]) -> usize {
+    (0..values.len())
+        .max_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)))
+        .unwrap_or(0)
+}
+
+/// Compares a simulation with sampled noise to the float model.
+fn agree(
+    chosen: &search::Chosen,
+    calibrated: &calibrate::Calibrated,
+    options: &Options,
+) -> Result<report::Agreement, CompileError> {
+    let (packed, program) = (&chosen.packed, &chosen.program);
+    let rows = calibrated.spread(SIMULATED_ROWS);
+    let slots = simulate::slots_for(packed, rows.len());
+    let mut machine = noise::sampled(program, slots, options.seed);
+    let mut agreement = report::Agreement {
+        rows: rows.len(),
+        ..report::Agreement::default()
+    };
+    for rows in rows.chunks(simulate::samples_in(packed, slots)) {
+        let inputs: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
+        let outcomes = simulate::run(packed, program, &mut machine, slots, &inputs)?;
+        machine.restart();
+        for (&row, outcome) in rows.iter().zip(outcomes) {
+            let mut changed = false;
+            for (found, expected) in outcome.values.iter().zip(&calibrated.outputs[row]) {
+                let errors = found
+                    .iter()
+                    .zip(expected)
+                    .map(|(found, expected)| (found - expected).abs());
+                agreement.error = errors.fold(agreement.error, f64::max);
+                changed |= arg_max(found) != arg_max(expected);
+            }
+            agreement.changes += usize::from(changed);
+        }
+    }
+    Ok(agreement)
+}

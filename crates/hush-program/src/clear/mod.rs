@@ -109,10 +109,9 @@ impl ClearMachine {
 
     /// A machine that tracks variance, but lets only the noise sources with a true entry in `mask` (by their order)
     /// add noise, each of deviation one. What comes out is the gain of those sources, which depends on neither
-    /// scales nor primes. Its `slots` may differ from those of the noise model: fewer do where slots do not mix.
+    /// scales nor primes.
     pub fn impulse(program: &Program, slots: usize, mask: Vec<bool>) -> Self {
-        let mut machine = Self::new(program, NoiseMode::Tracked);
-        machine.slots = slots;
+        let mut machine = Self::new(program, NoiseMode::Tracked).with_slots(slots);
         machine.mask = Some(mask);
         machine
     }
@@ -120,9 +119,13 @@ impl ClearMachine {
     /// A machine that computes no slots at all and only lists its noise sources and records: their deviations,
     /// levels and scales, in the order in which every other machine meets them on the same program.
     pub fn outline(program: &Program) -> Self {
-        let mut machine = Self::new(program, NoiseMode::None);
-        machine.slots = 0;
-        machine
+        Self::new(program, NoiseMode::None).with_slots(0)
+    }
+
+    /// The same machine on another number of slots than the program has: fewer do where slots never mix.
+    pub fn with_slots(mut self, slots: usize) -> Self {
+        self.slots = slots;
+        self
     }
 
     /// Forgets sources and records, so that another sample can run.

@@ -1,0 +1,136 @@
+//! Why a model cannot be compiled.
+
+use std::fmt;
+
+use hush_graph::EvaluateError;
+use hush_program::ProgramError;
+use thiserror::Error;
+
+/// One part of a model that the compiler cannot translate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// Names of the nodes in the model.
+    pub nodes: String,
+    /// What they do.
+    pub operator: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {} ({})", self.nodes, self.operator, self.hint)
+    }
+}
+
+fn lines(list: &[Unsupported]) -> String {
+    list.iter().map(|entry| format!("\n  {entry}")).collect()
+}
+
+/// Why a model cannot be compiled.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// Parts of the model have no encrypted form; all of them are listed.
+    #[error("the model has {} unsupported part{}:{}", .0.len(), if .0.len() == 1 { "" } else { "s" }, lines(.0))]
+    Unsupported(Vec<Unsupported>),
+    /// The calibration data does not fit the model's inputs.
+    #[error("calibration data: {0}")]
+    CalibrationShape(#[source] EvaluateError),
+    /// A calibration value is NaN or infinite.
+    #[error(
+        "calibration data: input {input} holds {value} in row {row}; remove or repair that row"
+    )]
+    CalibrationValue {
+        /// Input tensor.
+        input: String,
+        /// Sample.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// The float model gives NaN or infinity on the calibration data.
+    #[error(
+        "the float model gives {value} at {tensor} for calibration row {row}; check the weights and the data's scaling"
+    )]
+    NotFinite {
+        /// Tensor.
+        tensor: String,
+        /// Sample.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// There are too few calibration rows.
+    #[error("calibration data has {rows} row{}, at least {needed} are needed to find ranges", if *.rows == 1 { "" } else { "s" })]
+    TooFewRows {
+        /// Rows given.
+        rows: usize,
+        /// Rows needed.
+        needed: usize,
+    },
+    /// An option is out of range.
+    #[error("option {option}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No polynomial of supported degree is close enough.
+    #[error(
+        "no polynomials up to degree {degree} bring the output error below {target:.1e}: the best is {reached:.1e}, \
+         mostly due to {node} on [{lo:.3}, {hi:.3}]; ask for --precision {suggestion:.1e} or train with a smoother \
+         activation"
+    )]
+    Approximation {
+        /// Highest degree tried.
+        degree: usize,
+        /// Output error allowed for approximation.
+        target: f64,
+        /// Output error reached.
+        reached: f64,
+        /// The activation that fits worst.
+        node: String,
+        /// Its range.
+        lo: f64,
+        /// Its range.
+        hi: f64,
+        /// A precision that works.
+        suggestion: f64,
+    },
+    /// No secure parameters have enough levels.
+    #[error(
+        "the model needs {needed} levels, secure parameters have at most {available} at this precision: {} too many; \
+         use activations of lower degree, merge layers, or ask for a larger error (--precision)",
+        .needed - .available
+    )]
+    TooDeep {
+        /// Levels of the model.
+        needed: usize,
+        /// Most levels of any secure parameters.
+        available: usize,
+    },
+    /// Parameters have enough levels, but not enough precision.
+    #[error(
+        "no secure parameters reach an output error of {target:.1e}: the best is {reached:.1e}; ask for --precision \
+         {reached:.0e} or a lower security level"
+    )]
+    Precision {
+        /// Error asked for.
+        target: f64,
+        /// Error reached.
+        reached: f64,
+    },
+    /// The model does not fit the packing.
+    #[error("no {packing} layout fits: {reason}")]
+    Layout {
+        /// The packing.
+        packing: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The compiler emitted a program that its own checks refuse.
+    #[error("the emitted program is not valid; this is a bug in the compiler")]
+    Emitted(#[from] ProgramError),
+}

@@ -1,0 +1,67 @@
+//! What the user can ask for.
+
+use hush_program::PackingKind;
+
+use crate::error::CompileError;
+
+/// Share of [`Options::precision`] that approximating activations may use; noise has the rest.
+pub const APPROXIMATION_SHARE: f64 = 0.5;
+
+/// Options of [`crate::compile`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Largest absolute error wanted on any output, against the float model. Default 1e-3.
+    pub precision: f64,
+    /// Samples that will be run together; one if not given.
+    pub batch: Option<usize>,
+    /// Forces a packing; otherwise the cheaper one for the batch is taken.
+    pub packing: Option<PackingKind>,
+    /// 128, 192 or 256. Default 128.
+    pub security_bits: u32,
+    /// Calibrated activation ranges are widened by this share of their width, half on each side. Default 0.2.
+    pub activation_margin: f64,
+    /// Highest degree tried for an activation. Default 127.
+    pub max_degree: usize,
+    /// Seed of the noise in the final simulation. Default 0.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            precision: 1e-3,
+            batch: None,
+            packing: None,
+            security_bits: 128,
+            activation_margin: 0.2,
+            max_degree: 127,
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`CompileError::Option`] names the option and what is wrong.
+    pub fn check(&self) -> Result<(), CompileError> {
+        let fail = |option, reason| Err(CompileError::Option { option, reason });
+        if !(self.precision.is_finite() && self.precision > 0.0) {
+            return fail("precision", "must be a positive number, for example 1e-3");
+        }
+        if self.batch == Some(0) {
+            return fail("batch", "must be at least one");
+        }
+        if ![128, 192, 256].contains(&self.security_bits) {
+            return fail("security bits", "must be 128, 192 or 256");
+        }
+        if !(0.0..=10.0).contains(&self.activation_margin) {
+            return fail("activation margin", "must be between 0 and 10");
+        }
+        if !(2..=1023).contains(&self.max_degree) {
+            return fail("largest degree", "must be between 2 and 1023");
+        }
+        Ok(())
+    }
+}
