@@ -130,6 +130,9 @@ pub enum CompileError {
         /// What does not fit.
         reason: String,
     },
+    /// Merging patterns of the graph failed.
+    #[error("the graph could not be simplified")]
+    Graph(#[from] hush_graph::GraphError),
     /// The compiler emitted a program that its own checks refuse.
     #[error("the emitted program is not valid; this is a bug in the compiler")]
     Emitted(#[from] ProgramError),

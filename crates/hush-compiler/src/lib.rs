@@ -31,6 +31,7 @@ pub mod simulate;
 pub mod sparse;
 
 use hush_graph::Graph;
+use hush_graph::rewrite::simplify;
 use hush_program::{ClientSpec, Program};
 
 pub use calibrate::Calibration;
@@ -63,8 +64,9 @@ pub fn compile(
     options: &Options,
 ) -> Result<Compiled, CompileError> {
     options.check()?;
-    let network = fold::fold(graph)?;
-    let calibrated = calibrate::calibrate(graph, &network, calibration)?;
+    let graph = simplify(graph)?;
+    let network = fold::fold(&graph)?;
+    let calibrated = calibrate::calibrate(&graph, &network, calibration)?;
     let approximated = approximate::approximate(&network, &calibrated, options)?;
     let chosen = search::search(&approximated, &calibrated, options)?;
     let best = &chosen[0];
