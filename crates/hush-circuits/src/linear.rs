@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hush_ckks::encoder::CompactPlaintext;
 use hush_ckks::{
-    Ciphertext, CkksError, EvaluationKeys, Evaluator, Extended, GaloisElement, Hoisted, Level,
+    Ciphertext, CkksError, Digits, EvaluationKeys, Evaluator, Extended, GaloisElement, Level,
     Parameters, Scale, SwitchingKey,
 };
 use hush_ring::{Basis, Ntt, Poly, Ring};
@@ -293,105 +293,113 @@ impl LinearTransform {
             .enumerate()
             .for_each(|(limb, mut sums)| {
                 let q = ring.modulus_of(basis, limb);
-                let mut rotated = ring.pool().take(2 * ring.degree());
-                for baby in &babies {
-                    if !baby.write(evaluator, limb, self.level, &mut rotated) {
-                        continue;
-                    }
-                    for ([sum0, sum1], group) in sums.iter_mut().zip(&groups) {
-                        let of_baby = |term: &&Term| (term.input, term.baby) == baby.name;
-                        for term in group.iter().filter(of_baby) {
-                            let weights = term.weights.limb(limb);
-                            let (row0, row1) = rotated.split_at(ring.degree());
-                            kernels::multiply_add_assign(ring.isa(), q, sum0, row0, weights);
-                            kernels::multiply_add_assign(ring.isa(), q, sum1, row1, weights);
+                for (input, babies) in babies.iter().enumerate() {
+                    babies.on_limb(evaluator, limb, self.level, |baby, rotated| {
+                        for ([sum0, sum1], group) in sums.iter_mut().zip(&groups) {
+                            let wanted = |term: &&Term| (term.input, term.baby) == (input, baby);
+                            for term in group.iter().filter(wanted) {
+                                let weights = term.weights.limb(limb);
+                                let [row0, row1] = rotated;
+                                kernels::multiply_add_assign(ring.isa(), q, sum0, row0, weights);
+                                kernels::multiply_add_assign(ring.isa(), q, sum1, row1, weights);
+                            }
                         }
-                    }
+                    });
                 }
             });
         Ok(sums.into_iter().map(|parts| Extended { parts }).collect())
     }
 
-    /// Every baby rotation of every input, with what it takes to make it.
+    /// The baby rotations of each input, with what it takes to make them.
     fn babies<'a>(
         &self,
         evaluator: &Evaluator,
         inputs: &[&'a Ciphertext],
         keys: &'a EvaluationKeys,
-    ) -> Result<Vec<Baby<'a>>, CircuitError> {
+    ) -> Result<Vec<Babies<'a>>, CircuitError> {
         let parameters = evaluator.parameters();
-        let mut all = Vec::new();
-        for (input, (ciphertext, babies)) in inputs.iter().zip(&self.babies).enumerate() {
-            if keys.key_id() != ciphertext.key_id() {
-                return Err(CkksError::KeyMismatch {
-                    expected: keys.key_id(),
-                    actual: ciphertext.key_id(),
+        inputs
+            .iter()
+            .zip(&self.babies)
+            .map(|(input, babies)| {
+                if keys.key_id() != input.key_id() {
+                    return Err(CkksError::KeyMismatch {
+                        expected: keys.key_id(),
+                        actual: input.key_id(),
+                    }
+                    .into());
                 }
-                .into());
-            }
-            let hoisted = babies
-                .iter()
-                .any(|&baby| baby != 0)
-                .then(|| Arc::new(evaluator.hoist(&ciphertext.parts()[1])));
-            for &baby in babies {
-                let switch = match &hoisted {
-                    Some(hoisted) if baby != 0 => Some(Switch {
-                        hoisted: Arc::clone(hoisted),
-                        key: keys.rotation(baby, self.level)?,
-                        permutation: parameters.ring().permutation(rotation(parameters, baby)),
-                    }),
-                    _ => None,
-                };
-                all.push(Baby {
-                    name: (input, baby),
-                    parts: ciphertext.parts(),
-                    switch,
-                });
-            }
-        }
-        Ok(all)
+                let switches = babies
+                    .iter()
+                    .filter(|&&steps| steps != 0)
+                    .map(|&steps| {
+                        let element = rotation(parameters, steps);
+                        Ok(Switch {
+                            steps,
+                            key: keys.rotation(steps, self.level)?,
+                            permutation: parameters.ring().permutation(element),
+                        })
+                    })
+                    .collect::<Result<Vec<_>, CkksError>>()?;
+                let parts = input.parts();
+                Ok(Babies {
+                    parts,
+                    unrotated: babies.contains(&0),
+                    digits: (!switches.is_empty()).then(|| evaluator.digits(&parts[1])),
+                    switches,
+                })
+            })
+            .collect()
     }
 }
 
-/// A rotation of an input.
-struct Baby<'a> {
-    /// Input and steps.
-    name: (usize, usize),
+/// The baby rotations of one input.
+struct Babies<'a> {
     parts: &'a [Poly<Ntt>],
-    /// Nothing for the rotation by zero.
-    switch: Option<Switch<'a>>,
+    /// Whether the input itself is one.
+    unrotated: bool,
+    digits: Option<Digits<'a>>,
+    switches: Vec<Switch<'a>>,
 }
 
 struct Switch<'a> {
-    hoisted: Arc<Hoisted>,
+    steps: usize,
     key: &'a SwitchingKey,
     permutation: Arc<BlockPermutation>,
 }
 
-impl Baby<'_> {
-    /// Writes both parts of the rotation, times P, on one limb; `false` if they are zero.
-    fn write(&self, evaluator: &Evaluator, limb: usize, level: Level, out: &mut [u64]) -> bool {
+impl Babies<'_> {
+    /// Calls `body` with the steps and both parts, times P, of every rotation on one limb.
+    fn on_limb(
+        &self,
+        evaluator: &Evaluator,
+        limb: usize,
+        level: Level,
+        mut body: impl FnMut(usize, [&[u64]; 2]),
+    ) {
         let ring = evaluator.parameters().ring();
-        let chain = limb < level.limbs();
-        let (out0, out1) = out.split_at_mut(ring.degree());
-        let Some(switch) = &self.switch else {
-            if chain {
-                for (out, part) in [out0, out1].into_iter().zip(self.parts) {
-                    out.fill(0);
-                    evaluator.add_lifted_limb(limb, out, part);
-                }
-            }
-            return chain;
-        };
-        let mut switched = ring.pool().take(out0.len() + out1.len());
-        let (sum0, sum1) = switched.split_at_mut(ring.degree());
-        evaluator.switch_hoisted_limb(&switch.hoisted, switch.key, limb, [sum0, sum1]);
-        if chain {
-            evaluator.add_lifted_limb(limb, sum0, &self.parts[0]);
+        let in_chain = limb < level.limbs();
+        let mut rotated = ring.pool().zeros(2 * ring.degree());
+        let (out0, out1) = rotated.split_at_mut(ring.degree());
+        if self.unrotated && in_chain {
+            evaluator.add_lifted_limb(limb, out0, &self.parts[0]);
+            evaluator.add_lifted_limb(limb, out1, &self.parts[1]);
+            body(0, [out0, out1]);
         }
-        kernels::permute(ring.isa(), &switch.permutation, out0, sum0);
-        kernels::permute(ring.isa(), &switch.permutation, out1, sum1);
-        true
+        let Some(digits) = &self.digits else { return };
+        let mut switched = ring.pool().take(2 * ring.degree());
+        let (sum0, sum1) = switched.split_at_mut(ring.degree());
+        evaluator.with_limb(digits, limb, |values| {
+            for switch in &self.switches {
+                evaluator.inner_product(level, limb, values, switch.key, [sum0, sum1]);
+                if in_chain {
+                    evaluator.add_lifted_limb(limb, sum0, &self.parts[0]);
+                }
+                kernels::permute(ring.isa(), &switch.permutation, out0, sum0);
+                kernels::permute(ring.isa(), &switch.permutation, out1, sum1);
+                body(switch.steps, [out0, out1]);
+            }
+        });
     }
 }
 

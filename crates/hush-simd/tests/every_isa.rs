@@ -80,7 +80,7 @@ fn prime(bits: u32, degree: usize) -> u64 {
 }
 
 fn moduli(degree: usize) -> Vec<Modulus> {
-    [25, 36, 45, 50]
+    [25, 36, 45, 48, 50]
         .iter()
         .map(|&bits| Modulus::new(prime(bits, degree)).unwrap())
         .collect()

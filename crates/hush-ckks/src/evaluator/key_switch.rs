@@ -36,9 +36,11 @@ impl Hoisted {
     }
 }
 
-/// Where the extended digits of a key switch come from.
-pub(super) enum Digits<'a> {
-    /// Extended as they are needed, from the part and the scaled rows of each digit.
+/// The digits of a part, to be extended limb by limb as they are needed.
+pub struct Digits<'a>(Source<'a>);
+
+enum Source<'a> {
+    /// The part and the scaled rows of each digit.
     Fresh(&'a Poly<Ntt>, Vec<Buffer>),
     /// Extended before.
     Hoisted(&'a Hoisted),
@@ -46,10 +48,16 @@ pub(super) enum Digits<'a> {
 
 impl Digits<'_> {
     fn level(&self) -> Level {
-        match self {
-            Self::Fresh(part, _) => Level(part.basis().chain - 1),
-            Self::Hoisted(hoisted) => hoisted.level,
+        match &self.0 {
+            Source::Fresh(part, _) => Level(part.basis().chain - 1),
+            Source::Hoisted(hoisted) => hoisted.level,
         }
+    }
+}
+
+impl<'a> From<&'a Hoisted> for Digits<'a> {
+    fn from(hoisted: &'a Hoisted) -> Self {
+        Self(Source::Hoisted(hoisted))
     }
 }
 
@@ -64,7 +72,8 @@ pub(super) struct Finish<'a> {
 
 impl Evaluator {
     /// The digits of `part`: l + 1 inverse NTTs.
-    pub(super) fn digits<'a>(&self, part: &'a Poly<Ntt>) -> Digits<'a> {
+    #[must_use]
+    pub fn digits<'a>(&self, part: &'a Poly<Ntt>) -> Digits<'a> {
         let ring = self.ring();
         let level = Level(part.basis().chain - 1);
         let rows = |d: usize| {
@@ -77,7 +86,7 @@ impl Evaluator {
         } else {
             (0..digits).into_par_iter().map(rows).collect()
         };
-        Digits::Fresh(part, rows)
+        Digits(Source::Fresh(part, rows))
     }
 
     /// Digit `d` of `part` modulo the prime of target limb `limb`, as values.
@@ -108,7 +117,7 @@ impl Evaluator {
     pub fn hoist(&self, part: &Poly<Ntt>) -> Hoisted {
         let ring = self.ring();
         let level = Level(part.basis().chain - 1);
-        let Digits::Fresh(_, rows) = self.digits(part) else {
+        let Digits(Source::Fresh(_, rows)) = self.digits(part) else {
             unreachable!("digits of a part are fresh")
         };
         let limbs = ring.limbs(Basis::extended(level.limbs()));
@@ -124,34 +133,26 @@ impl Evaluator {
         Hoisted { level, words }
     }
 
-    /// Inner products of the digits and a key on one target limb.
-    fn switch_limb(
+    /// Calls `body` with the values of all digits on target limb `limb` (the chain limbs,
+    /// then the special ones).
+    ///
+    /// Cost: d NTTs, less one if the limb belongs to a digit; none if hoisted.
+    pub fn with_limb<T>(
         &self,
         digits: &Digits<'_>,
-        key: &SwitchingKey,
         limb: usize,
-        out: [&mut [u64]; 2],
-    ) {
-        let ring = self.ring();
-        let degree = ring.degree();
+        body: impl FnOnce(&[&[u64]]) -> T,
+    ) -> T {
+        let degree = self.ring().degree();
         let level = digits.level();
-        let basis = Basis::extended(level.limbs());
-        let q = ring.modulus_of(basis, limb);
-        let key = key.limb(if limb < level.limbs() {
-            limb
-        } else {
-            key.level().limbs() + limb - level.limbs()
-        });
-        match digits {
-            Digits::Hoisted(hoisted) => {
+        match &digits.0 {
+            Source::Hoisted(hoisted) => {
                 let count = self.parameters.digits(level) * degree;
-                let values: Vec<&[u64]> = hoisted.words[limb * count..(limb + 1) * count]
-                    .chunks_exact(degree)
-                    .collect();
-                kernels::inner_product(ring.isa(), q, out, &values, key);
+                let values = hoisted.words[limb * count..(limb + 1) * count].chunks_exact(degree);
+                body(&values.collect::<Vec<_>>())
             }
-            Digits::Fresh(part, rows) => {
-                let mut scratch = ring.pool().take(rows.len() * degree);
+            Source::Fresh(part, rows) => {
+                let mut scratch = self.ring().pool().take(rows.len() * degree);
                 let values: Vec<&[u64]> = scratch
                     .chunks_exact_mut(degree)
                     .enumerate()
@@ -164,20 +165,40 @@ impl Evaluator {
                         }
                     })
                     .collect();
-                kernels::inner_product(ring.isa(), q, out, &values, key);
+                body(&values)
             }
         }
     }
 
-    /// Inner products of hoisted digits and a key on one target limb: no transform at all.
-    pub fn switch_hoisted_limb(
+    /// Inner products of the digits of a part at `level` and a key, on one target limb.
+    pub fn inner_product(
         &self,
-        hoisted: &Hoisted,
+        level: Level,
+        limb: usize,
+        values: &[&[u64]],
+        key: &SwitchingKey,
+        out: [&mut [u64]; 2],
+    ) {
+        let ring = self.ring();
+        let q = ring.modulus_of(Basis::extended(level.limbs()), limb);
+        let key = key.limb(if limb < level.limbs() {
+            limb
+        } else {
+            key.level().limbs() + limb - level.limbs()
+        });
+        kernels::inner_product(ring.isa(), q, out, values, key);
+    }
+
+    fn switch_limb(
+        &self,
+        digits: &Digits<'_>,
         key: &SwitchingKey,
         limb: usize,
         out: [&mut [u64]; 2],
     ) {
-        self.switch_limb(&Digits::Hoisted(hoisted), key, limb, out);
+        self.with_limb(digits, limb, |values| {
+            self.inner_product(digits.level(), limb, values, key, out);
+        });
     }
 
     /// out += P · part on one chain limb.

@@ -14,7 +14,7 @@ mod rotate;
 use hush_ring::{Extension, Ring};
 
 use self::division::Division;
-pub use self::key_switch::{Extended, Hoisted};
+pub use self::key_switch::{Digits, Extended, Hoisted};
 use crate::{CkksError, Level, Parameters};
 
 /// Evaluates on ciphertexts of one parameter set. Holds the tables of base extension; make

@@ -95,7 +95,7 @@ impl Evaluator {
                 }
                 let key = keys.rotation(steps, a.level())?;
                 let element = GaloisElement::rotation(&self.parameters, steps);
-                Ok(self.rotated(a, element, key, &Digits::Hoisted(&hoisted)))
+                Ok(self.rotated(a, element, key, &(&hoisted).into()))
             })
             .collect()
     }
@@ -144,7 +144,7 @@ impl Evaluator {
     ) -> Extended {
         let ring = self.ring();
         let degree = ring.degree();
-        let hoisted = self.hoist(&a.parts[1]);
+        let digits = self.digits(&a.parts[1]);
         let chain = a.level().limbs();
         let basis = Basis::extended(chain);
         let keyed: Vec<_> = keyed
@@ -156,14 +156,16 @@ impl Evaluator {
             let q = ring.modulus_of(basis, limb);
             let mut switched = ring.pool().take(2 * degree);
             let (out0, out1) = switched.split_at_mut(degree);
-            for (permutation, key) in &keyed {
-                self.switch_hoisted_limb(&hoisted, key, limb, [out0, out1]);
-                if limb < chain {
-                    self.add_lifted_limb(limb, out0, &a.parts[0]);
+            self.with_limb(&digits, limb, |values| {
+                for (permutation, key) in &keyed {
+                    self.inner_product(a.level(), limb, values, key, [out0, out1]);
+                    if limb < chain {
+                        self.add_lifted_limb(limb, out0, &a.parts[0]);
+                    }
+                    kernels::permute_add_assign(ring.isa(), q, permutation, sum0, out0);
+                    kernels::permute_add_assign(ring.isa(), q, permutation, sum1, out1);
                 }
-                kernels::permute_add_assign(ring.isa(), q, permutation, sum0, out0);
-                kernels::permute_add_assign(ring.isa(), q, permutation, sum1, out1);
-            }
+            });
         });
         Extended { parts }
     }

@@ -1,55 +1,69 @@
-//! Rows stored at four, six or eight bytes a residue: a key is read from memory once per
-//! use, so its bytes are its time.
+//! Rows stored at four to eight bytes a residue: a key is read from memory once per use,
+//! so its bytes are its time.
 
 use crate::isa::{Isa, Kernel};
 use crate::lanes::Lanes;
 use crate::modulus::Modulus;
 
-/// Residues of one modulus in the narrowest of 4, 6 or 8 bytes that holds them.
+/// Residues of one modulus in the fewest whole bytes, at least four, that hold them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackedRows(Storage);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Storage {
-    Four(Vec<u32>),
-    /// Low 32 and high 16 bits.
-    Six(Vec<u32>, Vec<u16>),
-    Eight(Vec<u64>),
+pub struct PackedRows {
+    bytes: u32,
+    /// Bits 0 to 31, unless `bytes` is eight.
+    low: Vec<u32>,
+    /// Bits 32 to 47, if `bytes` is six or seven.
+    middle: Vec<u16>,
+    /// The eight bits above, if `bytes` is five or seven.
+    high: Vec<u8>,
+    /// Everything, if `bytes` is eight.
+    words: Vec<u64>,
 }
 
 impl PackedRows {
     /// Packs canonical residues.
     pub fn pack(q: &Modulus, residues: &[u64]) -> Self {
-        let low = || residues.iter().map(|&residue| residue as u32).collect();
-        Self(match 64 - (q.value() - 1).leading_zeros() {
-            ..=32 => Storage::Four(low()),
-            33..=48 => {
-                let high = residues.iter().map(|&residue| (residue >> 32) as u16);
-                Storage::Six(low(), high.collect())
-            }
-            _ => Storage::Eight(residues.to_vec()),
-        })
+        let bytes = (64 - (q.value() - 1).leading_zeros()).div_ceil(8).max(4);
+        let mut packed = Self {
+            bytes,
+            low: Vec::new(),
+            middle: Vec::new(),
+            high: Vec::new(),
+            words: Vec::new(),
+        };
+        if bytes == 8 {
+            packed.words = residues.to_vec();
+        } else {
+            packed.low = residues.iter().map(|&r| r as u32).collect();
+        }
+        if bytes == 6 || bytes == 7 {
+            packed.middle = residues.iter().map(|&r| (r >> 32) as u16).collect();
+        }
+        if bytes == 5 || bytes == 7 {
+            let shift = 8 * (bytes - 1);
+            packed.high = residues.iter().map(|&r| (r >> shift) as u8).collect();
+        }
+        packed
     }
 
     /// The residues again.
     pub fn unpack(&self) -> Vec<u64> {
-        match &self.0 {
-            Storage::Four(low) => low.iter().map(|&low| u64::from(low)).collect(),
-            Storage::Six(low, high) => low
-                .iter()
-                .zip(high)
-                .map(|(&low, &high)| u64::from(low) | u64::from(high) << 32)
-                .collect(),
-            Storage::Eight(words) => words.clone(),
+        if self.bytes == 8 {
+            return self.words.clone();
         }
+        let mut residues: Vec<u64> = self.low.iter().map(|&low| u64::from(low)).collect();
+        for (residue, &middle) in residues.iter_mut().zip(&self.middle) {
+            *residue |= u64::from(middle) << 32;
+        }
+        let shift = 8 * (self.bytes - 1);
+        for (residue, &high) in residues.iter_mut().zip(&self.high) {
+            *residue |= u64::from(high) << shift;
+        }
+        residues
     }
 
     /// Number of residues.
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Storage::Four(low) | Storage::Six(low, _) => low.len(),
-            Storage::Eight(words) => words.len(),
-        }
+        self.low.len() + self.words.len()
     }
 
     /// Whether there is none.
@@ -59,12 +73,7 @@ impl PackedRows {
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        self.len()
-            * match self.0 {
-                Storage::Four(_) => 4,
-                Storage::Six(..) => 6,
-                Storage::Eight(_) => 8,
-            }
+        self.len() * self.bytes as usize
     }
 }
 
@@ -87,10 +96,24 @@ impl Source for &[u32] {
     }
 }
 
+impl Source for (&[u32], &[u8]) {
+    #[inline(always)]
+    fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
+        lanes.load_five(&self.0[at..], &self.1[at..])
+    }
+}
+
 impl Source for (&[u32], &[u16]) {
     #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load_six(&self.0[at..], &self.1[at..])
+    }
+}
+
+impl Source for (&[u32], &[u16], &[u8]) {
+    #[inline(always)]
+    fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
+        lanes.load_seven(&self.0[at..], &self.1[at..], &self.2[at..])
     }
 }
 
@@ -112,28 +135,24 @@ pub fn inner_product(
         "digit length"
     );
     assert!(key.len() >= 2 * digits.len() * length, "key length");
-    match &key.0 {
-        Storage::Four(low) => isa.run(InnerProduct {
-            q,
-            out0,
-            out1,
-            digits,
-            key: low.as_slice(),
-        }),
-        Storage::Six(low, high) => isa.run(InnerProduct {
-            q,
-            out0,
-            out1,
-            digits,
-            key: (low.as_slice(), high.as_slice()),
-        }),
-        Storage::Eight(words) => isa.run(InnerProduct {
-            q,
-            out0,
-            out1,
-            digits,
-            key: words.as_slice(),
-        }),
+    let (low, middle, high) = (&key.low[..], &key.middle[..], &key.high[..]);
+    macro_rules! run {
+        ($key:expr) => {
+            isa.run(InnerProduct {
+                q,
+                out0,
+                out1,
+                digits,
+                key: $key,
+            })
+        };
+    }
+    match key.bytes {
+        4 => run!(low),
+        5 => run!((low, high)),
+        6 => run!((low, middle)),
+        7 => run!((low, middle, high)),
+        _ => run!(&key.words[..]),
     }
 }
 

@@ -70,6 +70,26 @@ impl Avx2 {
         // SAFETY: `words` is 32 writable bytes; the store has no alignment need.
         unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), value) }
     }
+    #[inline(always)]
+    fn quarters(self, from: &[u32]) -> __m256i {
+        let words: &[u32; 4] = from[..4].try_into().expect("four words");
+        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
+        vector!(_mm256_cvtepu32_epi64(words))
+    }
+    #[inline(always)]
+    fn halves(self, from: &[u16]) -> __m256i {
+        let words: &[u16; 4] = from[..4].try_into().expect("four words");
+        // SAFETY: `words` is 8 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadl_epi64(words.as_ptr().cast()) };
+        vector!(_mm256_cvtepu16_epi64(words))
+    }
+    #[inline(always)]
+    fn bytes(self, from: &[u8]) -> __m256i {
+        let words: &[u8; 4] = from[..4].try_into().expect("four words");
+        let words = i32::from_le_bytes(*words);
+        vector!(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(words)))
+    }
     /// The integer nearest to a · b.
     #[inline(always)]
     fn rounded_product(self, a: __m256d, b: __m256d) -> __m256d {
@@ -141,22 +161,25 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn load_four(self, low: &[u32]) -> __m256d {
-        let words: &[u32; 4] = low[..4].try_into().expect("four words");
-        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
-        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
-        self.to_doubles(vector!(_mm256_cvtepu32_epi64(words)))
+        self.to_doubles(self.quarters(low))
+    }
+    #[inline(always)]
+    fn load_five(self, low: &[u32], high: &[u8]) -> __m256d {
+        let (low, high) = (self.quarters(low), self.bytes(high));
+        self.to_doubles(vector!(_mm256_or_si256(low, _mm256_slli_epi64::<32>(high))))
     }
     #[inline(always)]
     fn load_six(self, low: &[u32], high: &[u16]) -> __m256d {
-        let words: &[u32; 4] = low[..4].try_into().expect("four words");
-        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
-        let low = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
-        let words: &[u16; 4] = high[..4].try_into().expect("four words");
-        // SAFETY: `words` is 8 readable bytes; the load has no alignment need.
-        let high = unsafe { _mm_loadl_epi64(words.as_ptr().cast()) };
+        let (low, high) = (self.quarters(low), self.halves(high));
+        self.to_doubles(vector!(_mm256_or_si256(low, _mm256_slli_epi64::<32>(high))))
+    }
+    #[inline(always)]
+    fn load_seven(self, low: &[u32], middle: &[u16], high: &[u8]) -> __m256d {
+        let (low, middle) = (self.quarters(low), self.halves(middle));
+        let high = self.bytes(high);
         self.to_doubles(vector!(_mm256_or_si256(
-            _mm256_cvtepu32_epi64(low),
-            _mm256_slli_epi64::<32>(_mm256_cvtepu16_epi64(high))
+            _mm256_or_si256(low, _mm256_slli_epi64::<32>(middle)),
+            _mm256_slli_epi64::<48>(high)
         )))
     }
     #[inline(always)]

@@ -82,6 +82,20 @@ impl Avx512 {
     fn zero(self) -> __m512i {
         vector!(_mm512_setzero_si512())
     }
+    #[inline(always)]
+    fn halves(self, from: &[u16]) -> __m512i {
+        let words: &[u16; 8] = from[..8].try_into().expect("eight words");
+        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
+        vector!(_mm512_cvtepu16_epi64(words))
+    }
+    #[inline(always)]
+    fn bytes(self, from: &[u8]) -> __m512i {
+        let words: &[u8; 8] = from[..8].try_into().expect("eight words");
+        // SAFETY: `words` is 8 readable bytes; the load has no alignment need.
+        let words = unsafe { _mm_loadl_epi64(words.as_ptr().cast()) };
+        vector!(_mm512_cvtepu8_epi64(words))
+    }
     /// Sum of both halves modulo q, below 4q; one common quotient.
     #[inline(always)]
     fn reduce(self, sum: Sum, q: Constants) -> __m512i {
@@ -129,14 +143,27 @@ impl Lanes for Avx512 {
         vector!(_mm512_cvtepu32_epi64(words))
     }
     #[inline(always)]
-    fn load_six(self, low: &[u32], high: &[u16]) -> __m512i {
-        let words: &[u16; 8] = high[..8].try_into().expect("eight words");
-        // SAFETY: `words` is 16 readable bytes; the load has no alignment need.
-        let words = unsafe { _mm_loadu_si128(words.as_ptr().cast()) };
-        let low = self.load_four(low);
+    fn load_five(self, low: &[u32], high: &[u8]) -> __m512i {
+        let high = self.bytes(high);
         vector!(_mm512_or_si512(
-            low,
-            _mm512_slli_epi64::<32>(_mm512_cvtepu16_epi64(words))
+            self.load_four(low),
+            _mm512_slli_epi64::<32>(high)
+        ))
+    }
+    #[inline(always)]
+    fn load_six(self, low: &[u32], high: &[u16]) -> __m512i {
+        let high = self.halves(high);
+        vector!(_mm512_or_si512(
+            self.load_four(low),
+            _mm512_slli_epi64::<32>(high)
+        ))
+    }
+    #[inline(always)]
+    fn load_seven(self, low: &[u32], middle: &[u16], high: &[u8]) -> __m512i {
+        let high = self.bytes(high);
+        vector!(_mm512_or_si512(
+            self.load_six(low, middle),
+            _mm512_slli_epi64::<48>(high)
         ))
     }
     #[inline(always)]

@@ -39,8 +39,12 @@ pub(crate) trait Lanes: Copy {
     fn load(self, from: &[u64]) -> Self::Vector;
     /// Reads `WIDTH` words of 32 bits.
     fn load_four(self, low: &[u32]) -> Self::Vector;
+    /// Reads `WIDTH` words of 40 bits given as low and high parts.
+    fn load_five(self, low: &[u32], high: &[u8]) -> Self::Vector;
     /// Reads `WIDTH` words of 48 bits given as low and high parts.
     fn load_six(self, low: &[u32], high: &[u16]) -> Self::Vector;
+    /// Reads `WIDTH` words below 2^52 given as low, middle and high parts.
+    fn load_seven(self, low: &[u32], middle: &[u16], high: &[u8]) -> Self::Vector;
     /// Writes canonical residues.
     fn store(self, value: Self::Vector, to: &mut [u64]);
     /// Reads what `spill` wrote.

@@ -35,6 +35,14 @@ impl Lanes for Scalar {
         u64::from(low[0])
     }
     #[inline(always)]
+    fn load_five(self, low: &[u32], high: &[u8]) -> u64 {
+        u64::from(low[0]) | u64::from(high[0]) << 32
+    }
+    #[inline(always)]
+    fn load_seven(self, low: &[u32], middle: &[u16], high: &[u8]) -> u64 {
+        u64::from(low[0]) | u64::from(middle[0]) << 32 | u64::from(high[0]) << 48
+    }
+    #[inline(always)]
     fn load_six(self, low: &[u32], high: &[u16]) -> u64 {
         u64::from(low[0]) | u64::from(high[0]) << 32
     }
