@@ -1,2 +1,95 @@
-//! The `hush` command line.
-fn main() {}
+//! The `hush` command line: encrypted inference in five steps.
+//!
+//! ```text
+//! hush compile model.onnx --calibration data.npz -o cancer
+//! hush keygen  cancer.client -o keys/
+//! hush encrypt cancer.client --key keys/secret.key --input x.npy -o x.ct
+//! hush run     cancer.model  --evaluation-key keys/evaluation.key --input x.ct -o y.ct
+//! hush decrypt cancer.client --key keys/secret.key --input y.ct -o y.npy
+//! ```
+//!
+//! Start at [`commands`], one file a verb; [`output`] keeps the promise about partial files.
+//!
+//! Invariants:
+//! - standard output holds the outcome, one JSON object with `--json`; everything else goes to
+//!   standard error;
+//! - exit code 0 is success, 1 failure, 2 wrong usage, 130 interruption;
+//! - an output file appears whole or not at all.
+//!
+//! Non-goals: cryptography, layouts and formats; the crates below have them.
+
+#![forbid(unsafe_code)]
+
+mod arrays;
+mod commands;
+mod failure;
+mod files;
+mod inputs;
+mod interrupt;
+mod output;
+mod passphrase;
+mod progress;
+mod style;
+mod terminal;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Result;
+use crate::terminal::{Outcome, Terminal};
+
+/// Run machine-learning models on encrypted data
+#[derive(Parser, Debug)]
+#[command(name = "hush", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON object in place of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Threads to compute with [default: all]
+    #[arg(long, global = true, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Inspect(commands::inspect::InspectArguments),
+    Keygen(commands::keygen::KeygenArguments),
+    Encrypt(commands::encrypt::EncryptArguments),
+    Run(commands::run::RunArguments),
+    Decrypt(commands::decrypt::DecryptArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let terminal = Terminal::new(arguments.json, arguments.quiet);
+    match perform(&arguments, terminal).and_then(|outcome| terminal.report(&outcome)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.fail(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
+    interrupt::install()?;
+    if let Some(threads) = arguments.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()?;
+    }
+    match &arguments.command {
+        Command::Inspect(arguments) => commands::inspect::run(arguments, terminal),
+        Command::Keygen(arguments) => commands::keygen::run(arguments, terminal),
+        Command::Encrypt(arguments) => commands::encrypt::run(arguments, terminal),
+        Command::Run(arguments) => commands::run::run(arguments, terminal),
+        Command::Decrypt(arguments) => commands::decrypt::run(arguments, terminal),
+    }
+}

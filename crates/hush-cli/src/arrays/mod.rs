@@ -1,0 +1,89 @@
+//! Arrays in files: `.npy`, `.npz` and `.csv`, chosen by the extension.
+
+pub(crate) mod csv;
+mod npy;
+mod npz;
+
+use std::path::Path;
+
+use hush_client::Tensor;
+
+use crate::failure::{Failure, Result};
+
+/// An array with the name it has in its file, if the format keeps names.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: Option<String>,
+    pub(crate) tensor: Tensor,
+}
+
+/// What the elements of a written array are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Elements {
+    /// Numbers, as the models themselves use them.
+    Float32,
+    /// Indices, as ArgMax gives them.
+    Int64,
+}
+
+/// The formats that arrays are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Npy,
+    Npz,
+    Csv,
+}
+
+impl Format {
+    /// The format that a file name asks for.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_ascii_lowercase());
+        match extension
+            .as_deref()
+            .and_then(|extension| extension.to_str())
+        {
+            Some("npy") => Ok(Self::Npy),
+            Some("npz") => Ok(Self::Npz),
+            Some("csv") => Ok(Self::Csv),
+            _ => Err(Failure::new(format!(
+                "`{}` has no extension that names an array format",
+                path.display()
+            ))
+            .hint("use a file name that ends in .npy, .npz or .csv")
+            .into()),
+        }
+    }
+}
+
+/// Reads every array of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<Named>> {
+    let read = match Format::of(path)? {
+        Format::Npy => npy::read_file,
+        Format::Npz => npz::read_file,
+        Format::Csv => csv::read_file,
+    };
+    read(path)
+        .map_err(|error| error.context(format!("cannot read array file `{}`", path.display())))
+}
+
+/// Writes arrays in a format. `.npy` and `.csv` hold exactly one.
+pub(crate) fn write(
+    output: impl std::io::Write + std::io::Seek,
+    format: Format,
+    arrays: &[Named],
+    elements: Elements,
+) -> Result<()> {
+    match (format, arrays) {
+        (Format::Npz, arrays) => npz::write(output, arrays, elements),
+        (Format::Npy, [array]) => npy::write(output, &array.tensor, elements),
+        (Format::Csv, [array]) => csv::write(output, array),
+        (_, arrays) => Err(Failure::new(format!(
+            "{} output tensors do not fit into one .npy or .csv file",
+            arrays.len()
+        ))
+        .hint("write to a file name that ends in .npz")
+        .into()),
+    }
+}

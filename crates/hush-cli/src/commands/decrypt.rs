@@ -1,0 +1,90 @@
+//! `hush decrypt`: ciphertexts to arrays, on the data owner's machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hush_client::{decrypt, finish_outputs, outputs_are_indices, read_secret_key};
+use serde_json::json;
+
+use crate::arrays::{self, Elements, Format, Named};
+use crate::failure::Result;
+use crate::files;
+use crate::output::{Access, Existing, Output};
+use crate::passphrase::PassphraseArguments;
+use crate::terminal::{Outcome, Terminal, counted};
+
+/// Decrypt the outputs of a model
+#[derive(Args, Debug)]
+pub(crate) struct DecryptArguments {
+    /// The model's public file (.client)
+    client: PathBuf,
+    /// The secret key that the inputs were encrypted with
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The encrypted outputs, from `hush run`
+    #[arg(short, long, value_name = "FILE")]
+    input: PathBuf,
+    /// Where the outputs go: .npy, .npz or .csv
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Leave out what the model does after decryption (Softmax, Sigmoid, ArgMax)
+    #[arg(long)]
+    raw: bool,
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+}
+
+pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Outcome> {
+    let format = Format::of(&arguments.output)?;
+    let spec = files::read_client(&arguments.client)?;
+    let passphrase = arguments.passphrase.read(false)?;
+    let key = files::about("secret key", &arguments.key, {
+        files::open(&arguments.key)
+            .and_then(|input| Ok(read_secret_key(&spec, passphrase.as_ref(), input)?))
+    })?;
+    let mut output = Output::create(&arguments.output, Access::Shared, Existing::Replace)?;
+    let bar = terminal.progress.bar("decrypt", 0);
+    let mut progress = |done, count| {
+        bar.set_length(count as u64);
+        bar.set_position(done as u64);
+    };
+    let outputs = files::about("ciphertext file", &arguments.input, {
+        files::open(&arguments.input)
+            .and_then(|input| Ok(decrypt(&spec, &key, input, &mut progress)?))
+    })?;
+    bar.finish_and_clear();
+    let outputs = if arguments.raw {
+        outputs
+    } else {
+        finish_outputs(&spec, outputs)?
+    };
+    let elements = if !arguments.raw && outputs_are_indices(&spec) {
+        Elements::Int64
+    } else {
+        Elements::Float32
+    };
+    let names = spec.outputs.iter().map(|tensor| Some(tensor.name.clone()));
+    let arrays: Vec<_> = names
+        .zip(outputs)
+        .map(|(name, tensor)| Named { name, tensor })
+        .collect();
+    arrays::write(&mut output, format, &arrays, elements)?;
+    output.commit()?;
+    let samples = arrays[0].tensor.shape()[0];
+    let shapes: Vec<_> = arrays
+        .iter()
+        .map(|array| json!({ "name": array.name, "shape": array.tensor.shape() }))
+        .collect();
+    Ok(Outcome {
+        text: format!(
+            "decrypted {} to `{}`",
+            counted(samples, "sample"),
+            arguments.output.display()
+        ),
+        json: json!({
+            "output": { "path": arguments.output, "arrays": shapes },
+            "samples": samples,
+            "key_id": key.key_id().to_string(),
+        }),
+    })
+}

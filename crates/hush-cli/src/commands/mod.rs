@@ -1,0 +1,8 @@
+//! One file a verb. Each returns an [`Outcome`](crate::terminal::Outcome); nothing else is printed
+//! on standard output.
+
+pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod run;

@@ -1,0 +1,98 @@
+//! How failures reach people: `error: ...` with its causes and a hint, and the exit code.
+
+use std::fmt;
+
+use hush_client::ClientError;
+use hush_program::ExchangeError;
+use hush_wire::WireError;
+
+pub(crate) type Result<T> = anyhow::Result<T>;
+
+/// A failure that the command line itself finds, with an optional hint.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What the user can do about an error: the hint of the outermost cause that has one.
+pub(crate) fn hint_of(error: &anyhow::Error) -> Option<String> {
+    let of_context = error
+        .downcast_ref::<Failure>()
+        .and_then(|failure| failure.hint.clone());
+    of_context.or_else(|| error.chain().find_map(hint_of_cause))
+}
+
+fn hint_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return failure.hint.clone();
+    }
+    if let Some(error) = cause.downcast_ref::<ClientError>() {
+        return error.hint();
+    }
+    if let Some(error) = cause.downcast_ref::<WireError>() {
+        return error.hint();
+    }
+    if let Some(error) = cause.downcast_ref::<ExchangeError>() {
+        return Some(error.hint().to_owned());
+    }
+    None
+}
+
+/// The error and its causes, outermost first; a cause that repeats the line above is left out.
+pub(crate) fn causes_of(error: &anyhow::Error) -> Vec<String> {
+    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.dedup();
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn hints_are_found_behind_context() {
+        let inner: std::result::Result<(), _> = Err(WireError::Empty);
+        let error = inner
+            .context("cannot read `x.ct`")
+            .context("cannot decrypt")
+            .unwrap_err();
+        assert!(hint_of(&error).unwrap().contains("copy or create"));
+        assert_eq!(
+            causes_of(&error),
+            ["cannot decrypt", "cannot read `x.ct`", "the file is empty"]
+        );
+    }
+
+    #[test]
+    fn hints_of_context_come_first() {
+        let inner: std::result::Result<(), _> = Err(WireError::Empty);
+        let error = inner
+            .context(Failure::new("no keys").hint("make keys"))
+            .unwrap_err();
+        assert_eq!(hint_of(&error).as_deref(), Some("make keys"));
+    }
+}
