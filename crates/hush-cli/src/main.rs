@@ -59,11 +59,13 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Compile(commands::compile::CompileArguments),
     Inspect(commands::inspect::InspectArguments),
     Keygen(commands::keygen::KeygenArguments),
     Encrypt(commands::encrypt::EncryptArguments),
     Run(commands::run::RunArguments),
     Decrypt(commands::decrypt::DecryptArguments),
+    Demo(commands::demo::DemoArguments),
 }
 
 fn main() -> ExitCode {
@@ -86,10 +88,12 @@ fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
             .build_global()?;
     }
     match &arguments.command {
+        Command::Compile(arguments) => commands::compile::run(arguments, terminal),
         Command::Inspect(arguments) => commands::inspect::run(arguments, terminal),
         Command::Keygen(arguments) => commands::keygen::run(arguments, terminal),
         Command::Encrypt(arguments) => commands::encrypt::run(arguments, terminal),
         Command::Run(arguments) => commands::run::run(arguments, terminal),
         Command::Decrypt(arguments) => commands::decrypt::run(arguments, terminal),
+        Command::Demo(arguments) => commands::demo::run(arguments, terminal),
     }
 }

@@ -1,7 +1,9 @@
 //! One file a verb. Each returns an [`Outcome`](crate::terminal::Outcome); nothing else is printed
 //! on standard output.
 
+pub(crate) mod compile;
 pub(crate) mod decrypt;
+pub(crate) mod demo;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
