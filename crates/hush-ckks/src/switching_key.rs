@@ -22,9 +22,8 @@ use crate::{CkksError, GaloisElement, Level, Parameters};
 pub struct SwitchingKey {
     level: Level,
     digits: usize,
-    degree: usize,
     seed: [u8; 32],
-    /// For each limb, `digits x (b, a) x N` residues.
+    /// For each limb, rows b and a of each digit in turn.
     limbs: Vec<PackedRows>,
 }
 
@@ -55,17 +54,15 @@ impl SwitchingKey {
             halves.push((b, a));
         }
         let limbs = (0..ring.limbs(basis)).into_par_iter().map(|limb| {
-            let rows: Vec<u64> = halves
+            let rows: Vec<&[u64]> = halves
                 .iter()
-                .flat_map(|(b, a)| b.limb(limb).iter().chain(a.limb(limb)))
-                .copied()
+                .flat_map(|(b, a)| [b.limb(limb), a.limb(limb)])
                 .collect();
             PackedRows::pack(ring.modulus_of(basis, limb), &rows)
         });
         Ok(Self {
             level,
             digits,
-            degree,
             seed,
             limbs: limbs.collect(),
         })
@@ -89,8 +86,8 @@ impl SwitchingKey {
         self.limbs.iter().map(PackedRows::bytes).sum()
     }
 
-    /// Limb `index` (the chain limbs up to the level, then all special ones):
-    /// `digits x (b, a) x N` residues.
+    /// Limb `index` (the chain limbs up to the level, then all special ones): rows b and a of
+    /// each digit in turn.
     ///
     /// # Panics
     /// When there is no such limb.
@@ -105,11 +102,8 @@ impl SwitchingKey {
     /// When there is no such limb or digit.
     #[must_use]
     pub fn halves(&self, index: usize, digit: usize) -> (Vec<u64>, Vec<u64>) {
-        let mut words = self.limb(index).unpack();
-        let mut b = words.split_off(digit * 2 * self.degree);
-        let mut a = b.split_off(self.degree);
-        a.truncate(self.degree);
-        (b, a)
+        let limb = self.limb(index);
+        (limb.row(2 * digit), limb.row(2 * digit + 1))
     }
 
     /// The stored form.
@@ -118,13 +112,7 @@ impl SwitchingKey {
         let residues = self
             .limbs
             .iter()
-            .flat_map(|limb| {
-                let words = limb.unpack();
-                let pairs = words.chunks_exact(2 * self.degree);
-                pairs
-                    .flat_map(|halves| halves[..self.degree].to_vec())
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|limb| (0..self.digits).flat_map(|digit| limb.row(2 * digit)))
             .collect();
         SwitchingKeyV1 {
             shape: self.shape(switch),

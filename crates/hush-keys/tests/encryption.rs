@@ -278,7 +278,11 @@ fn known_answer() -> Result<(), KeysError> {
     let public = key.public_key(&mut rng).encrypt(&plaintext, &mut rng)?;
     let switching = key.relinearization_key(Level(3), &mut rng)?;
     let limbs: Vec<u64> = (0..6)
-        .flat_map(|limb| switching.limb(limb).unpack())
+        .flat_map(|limb| (0..switching.digits()).map(move |digit| (limb, digit)))
+        .flat_map(|(limb, digit)| {
+            let (b, a) = switching.halves(limb, digit);
+            [b, a].concat()
+        })
         .collect();
     let fold = |sum: u64, word: &u64| (sum ^ word).wrapping_mul(0x100_0000_01b3).rotate_left(23);
     let parts = symmetric.parts().iter().chain(public.parts());

@@ -1,5 +1,6 @@
 //! Linear combinations of rows: RNS basis conversion and products by constants.
 
+use super::UNROLL;
 use crate::isa::{Isa, Kernel};
 use crate::lanes::Lanes;
 use crate::modulus::Modulus;
@@ -29,20 +30,43 @@ impl Kernel for Combine<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
+    fn run<L: Lanes>(mut self, lanes: L) {
+        let length = self.out.len();
+        let blocks = length / (UNROLL * L::WIDTH);
+        for block in 0..blocks {
+            self.block::<L, UNROLL>(lanes, block * UNROLL * L::WIDTH);
+        }
+        for at in (blocks * UNROLL * L::WIDTH..length).step_by(L::WIDTH) {
+            self.block::<L, 1>(lanes, at);
+        }
+    }
+}
+
+impl Combine<'_> {
+    /// `U` vectors at `at`, their sums in registers.
+    #[inline(always)]
+    fn block<L: Lanes, const U: usize>(&mut self, lanes: L, at: usize) {
         let q = lanes.modulus(self.q);
-        for (i, to) in self.out.chunks_exact_mut(L::WIDTH).enumerate() {
-            let mut sum = lanes.zero_sum();
-            let mut room = L::TERMS;
-            for (row, &weight) in self.rows.iter().zip(self.weights) {
-                if room == 0 {
-                    sum = lanes.settle(sum, q);
-                    room = L::TERMS;
+        let size = U * L::WIDTH;
+        let mut sums = [lanes.zero_sum(); U];
+        let mut room = L::TERMS;
+        for (row, &weight) in self.rows.iter().zip(self.weights) {
+            if room == 0 {
+                for sum in &mut sums {
+                    *sum = lanes.settle(*sum, q);
                 }
-                let words = lanes.load(&row[i * L::WIDTH..]);
-                sum = lanes.multiply_add(sum, words, lanes.splat(weight), q);
-                room -= 1;
+                room = L::TERMS;
             }
+            room -= 1;
+            let row = &row[at..at + size];
+            let weight = lanes.splat(weight);
+            for u in 0..U {
+                let words = lanes.load(&row[u * L::WIDTH..]);
+                sums[u] = lanes.multiply_add(sums[u], words, weight, q);
+            }
+        }
+        let out = &mut self.out[at..at + size];
+        for (to, sum) in out.chunks_exact_mut(L::WIDTH).zip(sums) {
             lanes.store(lanes.finish(sum, q), to);
         }
     }

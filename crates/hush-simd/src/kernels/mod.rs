@@ -7,6 +7,9 @@ mod packed;
 mod permute;
 mod product;
 
+/// Vectors whose sums are held in registers at once: amortises the bookkeeping per row.
+const UNROLL: usize = 4;
+
 pub use combine::{combine, rounded_quotient};
 pub use elementwise::{
     add_assign, multiply_add_assign, multiply_assign, multiply_into, negate_assign,

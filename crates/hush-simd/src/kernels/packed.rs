@@ -1,13 +1,19 @@
 //! Rows stored at four to eight bytes a residue: a key is read from memory once per use,
 //! so its bytes are its time.
 
+use super::UNROLL;
 use crate::isa::{Isa, Kernel};
 use crate::lanes::Lanes;
 use crate::modulus::Modulus;
 
-/// Residues of one modulus in the fewest whole bytes, at least four, that hold them.
+/// Residues of a row that lie together.
+const TILE: usize = 32;
+
+/// Rows of residues of one modulus, in the fewest whole bytes, at least four, that hold
+/// them, and interleaved tile by tile: a loop over all rows at once reads one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedRows {
+    rows: usize,
     bytes: u32,
     /// Bits 0 to 31, unless `bytes` is eight.
     low: Vec<u32>,
@@ -20,21 +26,27 @@ pub struct PackedRows {
 }
 
 impl PackedRows {
-    /// Packs canonical residues.
-    pub fn pack(q: &Modulus, residues: &[u64]) -> Self {
+    /// Packs rows of canonical residues, all of one length, a multiple of 32.
+    pub fn pack(q: &Modulus, rows: &[&[u64]]) -> Self {
+        let length = rows.first().map_or(0, |row| row.len());
+        assert!(
+            rows.iter().all(|row| row.len() == length) && length.is_multiple_of(TILE),
+            "rows of one length, a multiple of {TILE}"
+        );
+        let residues: Vec<u64> = (0..length)
+            .step_by(TILE)
+            .flat_map(|at| rows.iter().flat_map(move |row| &row[at..at + TILE]))
+            .copied()
+            .collect();
         let bytes = (64 - (q.value() - 1).leading_zeros()).div_ceil(8).max(4);
         let mut packed = Self {
+            rows: rows.len(),
             bytes,
             low: Vec::new(),
             middle: Vec::new(),
             high: Vec::new(),
             words: Vec::new(),
         };
-        if bytes == 8 {
-            packed.words = residues.to_vec();
-        } else {
-            packed.low = residues.iter().map(|&r| r as u32).collect();
-        }
         if bytes == 6 || bytes == 7 {
             packed.middle = residues.iter().map(|&r| (r >> 32) as u16).collect();
         }
@@ -42,47 +54,64 @@ impl PackedRows {
             let shift = 8 * (bytes - 1);
             packed.high = residues.iter().map(|&r| (r >> shift) as u8).collect();
         }
+        if bytes == 8 {
+            packed.words = residues;
+        } else {
+            packed.low = residues.iter().map(|&r| r as u32).collect();
+        }
         packed
     }
 
-    /// The residues again.
-    pub fn unpack(&self) -> Vec<u64> {
-        if self.bytes == 8 {
-            return self.words.clone();
-        }
-        let mut residues: Vec<u64> = self.low.iter().map(|&low| u64::from(low)).collect();
-        for (residue, &middle) in residues.iter_mut().zip(&self.middle) {
-            *residue |= u64::from(middle) << 32;
-        }
-        let shift = 8 * (self.bytes - 1);
-        for (residue, &high) in residues.iter_mut().zip(&self.high) {
-            *residue |= u64::from(high) << shift;
-        }
-        residues
+    /// One row again.
+    pub fn row(&self, row: usize) -> Vec<u64> {
+        (0..self.length())
+            .map(|i| {
+                let at = self.place(row, i);
+                if self.bytes == 8 {
+                    return self.words[at];
+                }
+                let middle = self.middle.get(at).map_or(0, |&middle| u64::from(middle));
+                let high = self.high.get(at).map_or(0, |&high| u64::from(high));
+                u64::from(self.low[at]) | middle << 32 | high << (8 * (self.bytes - 1))
+            })
+            .collect()
     }
 
-    /// Number of residues.
-    pub fn len(&self) -> usize {
-        self.low.len() + self.words.len()
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Residues in a row.
+    pub fn length(&self) -> usize {
+        (self.low.len() + self.words.len())
+            .checked_div(self.rows)
+            .unwrap_or(0)
     }
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        self.len() * self.bytes as usize
+        self.rows * self.length() * self.bytes as usize
+    }
+
+    #[inline(always)]
+    fn place(&self, row: usize, i: usize) -> usize {
+        (i / TILE * self.rows + row) * TILE + i % TILE
     }
 }
 
 /// Where a kernel reads packed words from.
 trait Source: Copy {
+    /// Words `at .. at + length`: one bounds check for a block of vectors.
+    fn block(self, at: usize, length: usize) -> Self;
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector;
 }
 
 impl Source for &[u64] {
+    #[inline(always)]
+    fn block(self, at: usize, length: usize) -> Self {
+        &self[at..at + length]
+    }
     #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load(&self[at..])
@@ -91,12 +120,20 @@ impl Source for &[u64] {
 
 impl Source for &[u32] {
     #[inline(always)]
+    fn block(self, at: usize, length: usize) -> Self {
+        &self[at..at + length]
+    }
+    #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load_four(&self[at..])
     }
 }
 
 impl Source for (&[u32], &[u8]) {
+    #[inline(always)]
+    fn block(self, at: usize, length: usize) -> Self {
+        (&self.0[at..at + length], &self.1[at..at + length])
+    }
     #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load_five(&self.0[at..], &self.1[at..])
@@ -105,6 +142,10 @@ impl Source for (&[u32], &[u8]) {
 
 impl Source for (&[u32], &[u16]) {
     #[inline(always)]
+    fn block(self, at: usize, length: usize) -> Self {
+        (&self.0[at..at + length], &self.1[at..at + length])
+    }
+    #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load_six(&self.0[at..], &self.1[at..])
     }
@@ -112,14 +153,19 @@ impl Source for (&[u32], &[u16]) {
 
 impl Source for (&[u32], &[u16], &[u8]) {
     #[inline(always)]
+    fn block(self, at: usize, length: usize) -> Self {
+        let (low, middle, high) = self;
+        let range = at..at + length;
+        (&low[range.clone()], &middle[range.clone()], &high[range])
+    }
+    #[inline(always)]
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector {
         lanes.load_seven(&self.0[at..], &self.1[at..], &self.2[at..])
     }
 }
 
-/// The two inner products of key switching on one limb:
-/// out0 = Σ digits\[d\] · key\[d\]\[0\], out1 = Σ digits\[d\] · key\[d\]\[1\], where `key`
-/// is stored digit by digit, each as two rows of the limb's length.
+/// The two inner products of key switching on one limb: out0 = Σ digits\[d\] · row 2d of
+/// the key, out1 = Σ digits\[d\] · row 2d + 1.
 pub fn inner_product(
     isa: Isa,
     q: &Modulus,
@@ -129,12 +175,13 @@ pub fn inner_product(
 ) {
     let length = out0.len();
     assert_eq!(out1.len(), length, "output length");
-    assert_eq!(length % 8, 0, "length must be a multiple of eight");
+    assert_eq!(key.length(), length, "key length");
     assert!(
         digits.iter().all(|digit| digit.len() == length),
         "digit length"
     );
-    assert!(key.len() >= 2 * digits.len() * length, "key length");
+    assert!(key.rows() >= 2 * digits.len(), "rows of the key");
+    let rows = key.rows();
     let (low, middle, high) = (&key.low[..], &key.middle[..], &key.high[..]);
     macro_rules! run {
         ($key:expr) => {
@@ -143,6 +190,7 @@ pub fn inner_product(
                 out0,
                 out1,
                 digits,
+                rows,
                 key: $key,
             })
         };
@@ -161,6 +209,7 @@ struct InnerProduct<'a, S> {
     out0: &'a mut [u64],
     out1: &'a mut [u64],
     digits: &'a [&'a [u64]],
+    rows: usize,
     key: S,
 }
 
@@ -168,26 +217,47 @@ impl<S: Source> Kernel for InnerProduct<'_, S> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
-        let q = lanes.modulus(self.q);
+    fn run<L: Lanes>(mut self, lanes: L) {
         let length = self.out0.len();
-        for at in (0..length).step_by(L::WIDTH) {
-            let (mut sum0, mut sum1) = (lanes.zero_sum(), lanes.zero_sum());
-            let mut room = L::TERMS;
-            for (d, digit) in self.digits.iter().enumerate() {
-                if room == 0 {
-                    sum0 = lanes.settle(sum0, q);
-                    sum1 = lanes.settle(sum1, q);
-                    room = L::TERMS;
+        for at in (0..length).step_by(UNROLL * L::WIDTH) {
+            self.block::<L, UNROLL>(lanes, at);
+        }
+    }
+}
+
+impl<S: Source> InnerProduct<'_, S> {
+    /// `U` vectors at `at`, their sums in registers; a tile is a whole number of blocks.
+    #[inline(always)]
+    fn block<L: Lanes, const U: usize>(&mut self, lanes: L, at: usize) {
+        let q = lanes.modulus(self.q);
+        let size = U * L::WIDTH;
+        let tile = at / TILE * self.rows * TILE + at % TILE;
+        let mut sums = [[lanes.zero_sum(); U]; 2];
+        let mut room = L::TERMS;
+        for (d, digit) in self.digits.iter().enumerate() {
+            if room == 0 {
+                for sum in sums.iter_mut().flatten() {
+                    *sum = lanes.settle(*sum, q);
                 }
-                let words = lanes.load(&digit[at..]);
-                let row = 2 * d * length + at;
-                sum0 = lanes.multiply_add(sum0, words, self.key.load(lanes, row), q);
-                sum1 = lanes.multiply_add(sum1, words, self.key.load(lanes, row + length), q);
-                room -= 1;
+                room = L::TERMS;
             }
-            lanes.store(lanes.finish(sum0, q), &mut self.out0[at..]);
-            lanes.store(lanes.finish(sum1, q), &mut self.out1[at..]);
+            room -= 1;
+            let digit = &digit[at..at + size];
+            let row = tile + 2 * d * TILE;
+            let keys = [self.key.block(row, size), self.key.block(row + TILE, size)];
+            for u in 0..U {
+                let words = lanes.load(&digit[u * L::WIDTH..]);
+                for half in 0..2 {
+                    let key = keys[half].load(lanes, u * L::WIDTH);
+                    sums[half][u] = lanes.multiply_add(sums[half][u], words, key, q);
+                }
+            }
+        }
+        let outs = [&mut self.out0[at..at + size], &mut self.out1[at..at + size]];
+        for (out, sums) in outs.into_iter().zip(sums) {
+            for (to, sum) in out.chunks_exact_mut(L::WIDTH).zip(sums) {
+                lanes.store(lanes.finish(sum, q), to);
+            }
         }
     }
 }
