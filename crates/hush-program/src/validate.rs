@@ -44,7 +44,7 @@ impl ParameterSpec {
         }
         let mut seen = BTreeSet::new();
         for &prime in self.moduli.iter().chain(&self.special_moduli) {
-            if prime < 3 || prime >= 1 << 50 {
+            if !(3..1 << 50).contains(&prime) {
                 return fail("a prime is outside 3..2^50");
             }
             if prime % (2 * self.degree() as u64) != 1 {
