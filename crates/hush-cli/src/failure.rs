@@ -1,8 +1,9 @@
-//! How failures reach people: `error: ...` with its causes and a hint, and the exit code.
+//! How failures reach people: message, causes, hint and exit code.
 
 use std::fmt;
 
 use hush_client::ClientError;
+use hush_compiler::CompileError;
 use hush_program::ExchangeError;
 use hush_wire::WireError;
 
@@ -43,6 +44,15 @@ pub(crate) fn hint_of(error: &anyhow::Error) -> Option<String> {
         .downcast_ref::<Failure>()
         .and_then(|failure| failure.hint.clone());
     of_context.or_else(|| error.chain().find_map(hint_of_cause))
+}
+
+/// The exit code: 2 where the command line asks for what cannot be, 1 for every other failure.
+pub(crate) fn exit_code_of(error: &anyhow::Error) -> u8 {
+    let usage = error.chain().any(|cause| {
+        let compile = cause.downcast_ref::<CompileError>();
+        matches!(compile, Some(CompileError::Option { .. }))
+    });
+    if usage { 2 } else { 1 }
 }
 
 fn hint_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {

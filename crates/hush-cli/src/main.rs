@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal.fail(&error);
-            ExitCode::FAILURE
+            ExitCode::from(failure::exit_code_of(&error))
         }
     }
 }

@@ -151,6 +151,9 @@ impl ClientError {
             Self::PassphraseNeeded => {
                 "pass --passphrase-file FILE, set HUSH_PASSPHRASE, or pass --passphrase to be asked"
             }
+            Self::Ckks(CkksError::MessageTooLarge { .. }) => {
+                "the inputs are far larger than those the model was compiled for: check their scaling"
+            }
             Self::Exchange(error) => error.hint(),
             Self::Wire(error) | Self::Keys(KeysError::Wire(error)) => return error.hint(),
             _ => return None,
