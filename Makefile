@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench bench-peers doc
+.PHONY: help build demo test lint fmt bench bench-peers readme doc
 
 CARGO ?= cargo
 
@@ -28,6 +28,9 @@ bench: ## benches of every engine operation
 
 bench-peers: ## measure beside TenSEAL and OpenFHE; writes docs/benchmarks.md
 	@scripts/peers/run
+
+readme: build ## run the commands of README.md and paste what they print
+	@scripts/readme $(or $(CARGO_TARGET_DIR),target)/release
 
 doc: ## API documentation of every crate, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
