@@ -4,16 +4,16 @@ use std::io::{Read, Write};
 
 use hush_ckks::encoder::{decode_real, encode_real};
 use hush_ckks::{Ciphertext, KeyId, Level, Scale};
-use hush_keys::SecretKey;
+use hush_keys::{SecretKey, SecureRng};
 use hush_program::ClientSpec;
 use hush_wire::{
     CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsReader, CiphertextsWriter, DirectionV1,
     FormV1,
 };
-use rand_core::CryptoRng;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use zeroize::Zeroizing;
 
-use crate::{ClientError, Tensor, check_inputs, decode_outputs, encode_group};
+use crate::{ClientError, Tensor, check_inputs, decode_outputs, encode_group, parallel};
 
 /// What [`encrypt`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub struct Encrypted {
     pub ciphertexts: usize,
 }
 
-/// Encrypts a batch, one tensor an input of the model, and writes each ciphertext as it is made;
-/// `progress` is told how many of how many are done.
+/// Encrypts a batch, one tensor an input of the model, a few ciphertexts at a time on the current
+/// rayon pool, and writes each as it is made; `progress` is told how many of how many are done.
 ///
 /// # Errors
 /// As [`check_inputs`]; if the key has other parameters; if a value is too large for the
@@ -34,7 +34,7 @@ pub fn encrypt<W: Write>(
     spec: &ClientSpec,
     tensors: &[Tensor],
     key: &SecretKey,
-    rng: &mut (impl CryptoRng + ?Sized),
+    rng: &mut SecureRng,
     output: W,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(W, Encrypted), ClientError> {
@@ -60,13 +60,17 @@ pub fn encrypt<W: Write>(
     let mut writer = CiphertextsWriter::new(output, header)?;
     let (scale, level) = (Scale::new(spec.input_scale)?, Level(spec.input_level));
     let mut done = 0;
-    for group in 0..groups {
-        for vector in encode_group(spec, tensors, group) {
-            progress(done, ciphertexts);
-            let vector = Zeroizing::new(vector);
-            let message = encode_real(parameters, &vector, spec.slots, scale, level)?;
-            let ciphertext = key.encrypt_symmetric(&message, rng)?;
-            writer.write(&ciphertext.to_wire())?;
+    let mut vectors = (0..groups).flat_map(|group| encode_group(spec, tensors, group));
+    while done < ciphertexts {
+        progress(done, ciphertexts);
+        let some: Vec<_> = vectors.by_ref().take(parallel::width()).collect();
+        let some = Zeroizing::new(some);
+        let fresh = parallel::map(&some, rng, |vector, rng| {
+            let message = encode_real(parameters, vector, spec.slots, scale, level)?;
+            Ok(key.encrypt_symmetric(&message, rng)?.to_wire())
+        })?;
+        for ciphertext in fresh {
+            writer.write(&ciphertext)?;
             done += 1;
         }
     }
@@ -101,11 +105,21 @@ pub fn decrypt(
     let (samples, count) = (header.samples, header.shapes.len());
     let samples = usize::try_from(samples).unwrap_or(usize::MAX);
     let mut vectors = Vec::new();
-    while let Some(stored) = reader.next_ciphertext()? {
+    while vectors.len() < count {
         progress(vectors.len(), count);
-        let ciphertext = Ciphertext::from_wire(key.parameters(), key.key_id(), &stored)?;
-        let message = key.decrypt(&ciphertext)?;
-        vectors.push(decode_real(&message));
+        let mut some = Vec::new();
+        while some.len() < parallel::width() {
+            let Some(stored) = reader.next_ciphertext()? else {
+                break;
+            };
+            some.push(stored);
+        }
+        let some = some.into_par_iter().map(|stored| {
+            let ciphertext = Ciphertext::from_wire(key.parameters(), key.key_id(), &stored)?;
+            let message = key.decrypt(&ciphertext)?;
+            Ok(decode_real(&message))
+        });
+        vectors.extend(some.collect::<Result<Vec<_>, ClientError>>()?);
     }
     reader.finish()?;
     progress(count, count);

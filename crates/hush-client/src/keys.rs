@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 
 use hush_ckks::{KeyId, Level, Parameters, ParametersLiteral};
-use hush_keys::{KeyRequest, SecretKey};
+use hush_keys::{KeyRequest, SecretKey, SecureRng};
 use hush_program::ClientSpec;
 use hush_wire::{EvaluationKeysHeaderV1, EvaluationKeysWriter, ProtectionV1, SecretKeyHeaderV1};
 use rand_core::CryptoRng;
 
-use crate::ClientError;
 use crate::passphrase::{self, Passphrase};
+use crate::{ClientError, parallel};
 
 /// The model's parameters, checked; insecure ones are refused.
 ///
@@ -89,15 +89,15 @@ pub fn read_secret_key(
     Ok(key)
 }
 
-/// Makes the evaluation keys of the model's manifest and writes each as it is made; `progress` is
-/// told how many of how many are done.
+/// Makes the evaluation keys of the model's manifest, a few at a time on the current rayon pool, and
+/// writes each as it is made; `progress` is told how many of how many are done.
 ///
 /// # Errors
 /// If the output fails, or the manifest asks for levels above the chain.
 pub fn write_evaluation_keys<W: Write>(
     spec: &ClientSpec,
     key: &SecretKey,
-    rng: &mut (impl CryptoRng + ?Sized),
+    rng: &mut SecureRng,
     output: W,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<W, ClientError> {
@@ -108,11 +108,16 @@ pub fn write_evaluation_keys<W: Write>(
         keys: shapes.clone(),
     };
     let mut writer = EvaluationKeysWriter::new(output, header)?;
-    let count = shapes.len();
-    for (done, shape) in shapes.into_iter().enumerate() {
+    let (mut done, count) = (0, shapes.len());
+    for shapes in shapes.chunks(parallel::width()) {
         progress(done, count);
-        let switching = key.switching_key(shape, rng)?;
-        writer.write(&switching.to_wire(shape.switch))?;
+        let keys = parallel::map(shapes, rng, |shape, rng| {
+            Ok(key.switching_key(*shape, rng)?.to_wire(shape.switch))
+        })?;
+        for key in keys {
+            writer.write(&key)?;
+            done += 1;
+        }
     }
     progress(count, count);
     Ok(writer.finish()?)

@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 mod keys;
 mod layout;
+mod parallel;
 pub mod passphrase;
 mod post;
 mod tensor;

@@ -22,6 +22,12 @@ impl SecureRng {
         rng.map(Self)
             .map_err(|source| KeysError::Randomness { source })
     }
+
+    /// An independent generator with a key drawn from this one, for work on another thread.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self(ChaCha20Rng::from_rng(&mut self.0))
+    }
 }
 
 impl Drop for SecureRng {
