@@ -31,6 +31,9 @@ const MODELS: [(&str, &str); 2] = [
     ("breast_cancer_mlp_sigmoid", "sigmoid"),
 ];
 
+/// Some validation rows lie far outside the training rows, on which the models are calibrated.
+const ACTIVATION_MARGIN: f64 = 1.0;
+
 /// Diagnose breast cancer on encrypted data, from end to end
 #[derive(Args, Debug)]
 pub(crate) struct DemoArguments {
@@ -79,6 +82,7 @@ pub(crate) fn run(arguments: &DemoArguments, terminal: Terminal) -> Result<Outco
             bar.set_message(name);
             let options = Options {
                 packing: Some(packing),
+                activation_margin: ACTIVATION_MARGIN,
                 ..Options::default()
             };
             let setting = Setting {
