@@ -43,6 +43,14 @@ pub struct Count {
 /// If the program is one that [`Program::check`] refuses.
 pub fn count(program: &Program) -> Result<Count, ProgramError> {
     program.check()?;
+    count_unchecked(program)
+}
+
+/// Counts without a check first: for programs whose primes are not chosen yet, since only their number matters.
+///
+/// # Errors
+/// If the program breaks the rules that the run itself notices.
+pub fn count_unchecked(program: &Program) -> Result<Count, ProgramError> {
     let mut machine = CountMachine {
         model: CostModel::new(&program.parameters),
         count: Count::default(),
@@ -312,6 +320,15 @@ impl Machine for CountMachine {
     }
 
     fn add_plain(&mut self, step: Step<'_>, _: &usize, _: &Plain) -> Result<usize, Infallible> {
+        self.finish(step);
+        Ok(step.level)
+    }
+
+    fn fold(&mut self, step: Step<'_>, _: &usize, steps: &[usize]) -> Result<usize, Infallible> {
+        for &rotation in steps {
+            self.rotation_key(rotation, step.level);
+            self.current += self.model.switch(step.level);
+        }
         self.finish(step);
         Ok(step.level)
     }

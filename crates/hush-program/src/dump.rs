@@ -84,6 +84,7 @@ impl Display for Operation {
                     Basis::Chebyshev { lo, hi } => write!(out, ", Chebyshev on [{lo}, {hi}]"),
                 }
             }
+            Operation::Fold { steps, .. } => write!(out, ", steps {}", List(steps)),
             Operation::AddPlain {
                 plain: Plain::Constant(value),
                 ..

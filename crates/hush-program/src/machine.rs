@@ -88,6 +88,14 @@ pub trait Machine {
         plain: &Plain,
     ) -> Result<Self::Value, Self::Error>;
 
+    /// [`Operation::Fold`].
+    fn fold(
+        &mut self,
+        step: Step<'_>,
+        input: &Self::Value,
+        steps: &[usize],
+    ) -> Result<Self::Value, Self::Error>;
+
     /// [`Operation::Align`].
     fn align(&mut self, step: Step<'_>, input: &Self::Value) -> Result<Self::Value, Self::Error>;
 }
@@ -285,6 +293,9 @@ fn run<M: Machine>(
             .map(|result| vec![result]),
         Operation::AddPlain { input, plain } => machine
             .add_plain(step, value(input)?, plain)
+            .map(|result| vec![result]),
+        Operation::Fold { input, steps } => machine
+            .fold(step, value(input)?, steps)
             .map(|result| vec![result]),
         Operation::Align { input } => machine
             .align(step, value(input)?)

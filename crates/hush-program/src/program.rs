@@ -133,6 +133,13 @@ pub enum Operation {
         /// Values added.
         plain: Plain,
     },
+    /// For each step s in order `x += rotate(x, s)`; level and scale stay.
+    Fold {
+        /// Ciphertext read.
+        input: Register,
+        /// Rotate-and-add steps, 1..n.
+        steps: Vec<usize>,
+    },
     /// Brings a ciphertext to the result's level and scale. Dropping limbs is free; another scale costs a level
     /// (multiply by one, rescale).
     Align {
@@ -148,6 +155,7 @@ impl Operation {
             Operation::Linear { inputs, .. } => inputs.clone(),
             Operation::Polynomial { input, .. }
             | Operation::AddPlain { input, .. }
+            | Operation::Fold { input, .. }
             | Operation::Align { input } => vec![*input],
             Operation::Add { left, right }
             | Operation::Subtract { left, right }
@@ -164,6 +172,7 @@ impl Operation {
             Operation::Subtract { .. } => "subtract",
             Operation::Multiply { .. } => "multiply",
             Operation::AddPlain { .. } => "add_plain",
+            Operation::Fold { .. } => "fold",
             Operation::Align { .. } => "align",
         }
     }

@@ -271,6 +271,19 @@ impl Checker<'_> {
                 }
                 Ok(())
             }
+            Operation::Fold { input, steps } => {
+                if steps.is_empty() || steps.iter().any(|&step| step == 0 || step >= slots) {
+                    return Err(site.fail("a fold must be between one and the number of slots"));
+                }
+                let state = self.state(site, *input)?;
+                if state.level != level {
+                    return Err(site.level(state.level));
+                }
+                if !scales_match(state.scale, scale) {
+                    return Err(site.scale());
+                }
+                Ok(())
+            }
             Operation::Align { input } => {
                 let state = self.state(site, *input)?;
                 let needed = level + usize::from(!scales_match(state.scale, scale));

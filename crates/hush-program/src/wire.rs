@@ -137,6 +137,10 @@ fn to_operation(operation: &Operation) -> stored::OperationV1 {
             input: input.0,
             plain: to_plain(plain),
         },
+        Operation::Fold { input, steps } => stored::OperationV1::Fold {
+            input: input.0,
+            steps: steps.iter().map(|&step| step as u64).collect(),
+        },
         Operation::Align { input } => stored::OperationV1::Align { input: input.0 },
     }
 }
@@ -191,6 +195,10 @@ fn from_operation(operation: stored::OperationV1) -> Result<Operation, ProgramEr
         stored::OperationV1::AddPlain { input, plain } => Operation::AddPlain {
             input: Register(input),
             plain: from_plain(plain),
+        },
+        stored::OperationV1::Fold { input, steps } => Operation::Fold {
+            input: Register(input),
+            steps: steps.into_iter().map(widen).collect::<Result<_, _>>()?,
         },
         stored::OperationV1::Align { input } => Operation::Align {
             input: Register(input),

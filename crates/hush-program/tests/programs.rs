@@ -265,7 +265,7 @@ fn sampled_noise_has_the_tracked_variance() {
     let (exact, _) = first_half(NoiseMode::None);
     let (_, variance) = first_half(NoiseMode::Tracked);
     let runs = 400;
-    let mut squares = vec![0.0; 8];
+    let mut squares = [0.0; 8];
     for seed in 0..runs {
         let (found, _) = first_half(NoiseMode::Sampled(seed));
         let pairs = found.iter().zip(&exact);
@@ -293,7 +293,7 @@ fn gains_and_deviations_add_up_to_the_tracked_variance() {
         .collect();
     execute(&program, values, &mut outline, &mut ()).unwrap();
     assert_eq!(outline.sources(), machine.sources());
-    let mut total = vec![0.0; 8];
+    let mut total = [0.0; 8];
     for (index, source) in machine.sources().iter().enumerate() {
         let mask = (0..machine.sources().len())
             .map(|other| other == index)

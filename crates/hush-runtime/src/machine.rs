@@ -132,6 +132,19 @@ impl Machine for CiphertextMachine<'_> {
         Ok(self.evaluator.add_plain(&value, plain)?)
     }
 
+    fn fold(
+        &mut self,
+        step: Step<'_>,
+        input: &Ciphertext,
+        steps: &[usize],
+    ) -> Result<Ciphertext, CircuitError> {
+        let mut value = self.settled(input.clone(), step)?;
+        for &steps in steps {
+            value = self.evaluator.rotate_sum(&value, &[steps], self.keys)?;
+        }
+        Ok(value)
+    }
+
     fn align(&mut self, step: Step<'_>, input: &Ciphertext) -> Result<Ciphertext, CircuitError> {
         let (level, scale) = promised(step)?;
         if input.scale().matches(scale) {

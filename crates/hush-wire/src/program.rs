@@ -123,6 +123,13 @@ pub enum OperationV1 {
         /// Register read.
         input: u32,
     },
+    /// Rotate-and-add steps.
+    Fold {
+        /// Register read.
+        input: u32,
+        /// Steps in order.
+        steps: Vec<u64>,
+    },
 }
 
 /// Part of a linear operator between two ciphertexts.

@@ -263,11 +263,14 @@ impl ClearMachine {
         }
     }
 
-    /// The exact product of values, and of first-order noise.
+    /// The exact product of values, and of first-order noise. The factors' noise is taken to be in step, which it
+    /// is where both come from one value (a square, t times t² + a), and at most half too much variance elsewhere.
     fn exact_product(&self, left: &Signal, right: &Signal, level: usize, scale: f64) -> Signal {
         let variance = left.variance.iter().zip(&right.variance).enumerate();
         let variance = variance
-            .map(|(slot, (a, b))| right.values[slot].powi(2) * a + left.values[slot].powi(2) * b)
+            .map(|(slot, (a, b))| {
+                (right.values[slot].abs() * a.sqrt() + left.values[slot].abs() * b.sqrt()).powi(2)
+            })
             .collect();
         let values = left
             .values
@@ -280,6 +283,21 @@ impl ClearMachine {
             variance,
             level,
             scale,
+        }
+    }
+
+    fn fold_steps(&mut self, signal: &mut Signal, steps: &[usize]) {
+        for &step in steps {
+            let rotate = |list: &[f64]| {
+                let count = list.len();
+                (0..count)
+                    .map(|slot| list[slot] + list[(slot + step) % count])
+                    .collect()
+            };
+            signal.values = rotate(&signal.values);
+            signal.variance = rotate(&signal.variance);
+            let deviation = self.model.switch(signal.level) / signal.scale;
+            self.disturb(signal, deviation, None);
         }
     }
 
@@ -355,17 +373,7 @@ impl Machine for ClearMachine {
             self.disturb(&mut result, 1.0 / plain_scale, Some(&rounded));
             let deviation = self.model.rescale() / step.scale;
             self.disturb(&mut result, deviation, None);
-            for &fold in plan.folds {
-                let rotate = |list: &[f64]| {
-                    (0..list.len())
-                        .map(|slot| list[slot] + list[(slot + fold) % slots])
-                        .collect()
-                };
-                result.values = rotate(&result.values);
-                result.variance = rotate(&result.variance);
-                let deviation = self.model.switch(step.level) / step.scale;
-                self.disturb(&mut result, deviation, None);
-            }
+            self.fold_steps(&mut result, plan.folds);
             if let Some(plain) = bias {
                 result
                     .values
@@ -439,6 +447,23 @@ impl Machine for ClearMachine {
             .iter_mut()
             .enumerate()
             .for_each(|(slot, value)| *value += plain.at(slot));
+        self.record(&result);
+        Ok(result)
+    }
+
+    fn fold(
+        &mut self,
+        step: Step<'_>,
+        input: &Signal,
+        steps: &[usize],
+    ) -> Result<Signal, Infallible> {
+        self.start(Some(step.index));
+        let mut result = Signal {
+            level: step.level,
+            scale: step.scale,
+            ..input.clone()
+        };
+        self.fold_steps(&mut result, steps);
         self.record(&result);
         Ok(result)
     }

@@ -57,12 +57,6 @@ impl ClearMachine {
         let top = a.level.min(b.level);
         let scale = a.scale * b.scale / self.model.log_prime(top).exp2();
         let mut product = self.exact_product(a, b, top - 1, scale);
-        if left == right {
-            // Both factors carry the same noise.
-            for (slot, variance) in product.variance.iter_mut().enumerate() {
-                *variance += 2.0 * a.values[slot].powi(2) * a.variance[slot];
-            }
-        }
         if powers.chebyshev {
             let less = powers.made.get(&(left - right));
             for (slot, value) in product.values.iter_mut().enumerate() {
