@@ -70,10 +70,10 @@ impl Machine for CiphertextMachine<'_> {
                 for &fold in plan.folds {
                     value = self.evaluator.rotate_sum(&value, &[fold], self.keys)?;
                 }
-                match bias {
-                    Some(bias) => Ok(self.evaluator.add_plain(&value, bias)?),
-                    None => Ok(value),
+                if let Some(bias) = bias {
+                    self.evaluator.add_plain_assign(&mut value, bias)?;
                 }
+                Ok(value)
             })
             .collect()
     }
@@ -127,9 +127,10 @@ impl Machine for CiphertextMachine<'_> {
         input: &Ciphertext,
         _plain: &Plain,
     ) -> Result<Ciphertext, CircuitError> {
-        let value = self.settled(input.clone(), step)?;
+        let mut value = self.settled(input.clone(), step)?;
         let plain = &self.prepared.plains[&step.index];
-        Ok(self.evaluator.add_plain(&value, plain)?)
+        self.evaluator.add_plain_assign(&mut value, plain)?;
+        Ok(value)
     }
 
     fn fold(

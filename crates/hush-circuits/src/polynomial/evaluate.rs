@@ -1,6 +1,7 @@
 //! Running a cut polynomial on a ciphertext.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use hush_ckks::{Ciphertext, CkksError, EvaluationKeys, Evaluator, Level, Scale};
 
@@ -25,8 +26,9 @@ impl Polynomial {
             Basis::Power => a.clone(),
             Basis::Chebyshev { low, high } => {
                 // t = x · 2/(high - low) is a change of meaning; only the shift is work.
-                let scaled = a.clone().reinterpreted(2.0 / (high - low))?;
-                evaluator.add_constant(&scaled, -(low + high) / (high - low))?
+                let mut scaled = a.clone().reinterpreted(2.0 / (high - low))?;
+                evaluator.add_constant_assign(&mut scaled, -(low + high) / (high - low))?;
+                scaled
             }
         };
         let plan = split::plan(&self.coefficients, self.basis != Basis::Power);
@@ -34,8 +36,7 @@ impl Polynomial {
             evaluator,
             keys,
             chebyshev: self.basis != Basis::Power,
-            slots: a.slots(),
-            powers: BTreeMap::from([(1, argument)]),
+            powers: BTreeMap::from([(1, Rc::new(argument))]),
         };
         let level = Level(a.level().0 + 1 - plan.cost.levels);
         let sum = run.piece(&plan.piece, level, run.raised(scale, level)?)?;
@@ -47,8 +48,7 @@ struct Run<'a> {
     evaluator: &'a Evaluator,
     keys: &'a EvaluationKeys,
     chebyshev: bool,
-    slots: usize,
-    powers: BTreeMap<usize, Ciphertext>,
+    powers: BTreeMap<usize, Rc<Ciphertext>>,
 }
 
 impl Run<'_> {
@@ -83,17 +83,17 @@ impl Run<'_> {
                 remainder,
             } => {
                 let power = self.power(*giant)?;
-                let power = self.evaluator.drop_to_level(&power, level)?;
                 let mut product = match quotient.as_ref() {
                     Piece::Combination(constant) if split::is_constant(quotient) => {
-                        self.term(&power, constant[0], scale)?
+                        self.evaluator.multiple(&power, constant[0], level, scale)?
                     }
                     _ => {
                         let above = Level(level.0 + 1);
                         let factor = Scale::new(scale.value() / power.scale().value())?;
                         let sum = self.piece(quotient, above, self.raised(factor, above)?)?;
                         let factor = self.finish(&sum, factor)?;
-                        self.evaluator.multiply(&factor, &power)?.restated(scale)?
+                        let product = self.evaluator.multiply_at(&factor, &power, level)?;
+                        product.restated(scale)?
                     }
                 };
                 self.add(remainder, &mut product, level, scale)?;
@@ -115,13 +115,11 @@ impl Run<'_> {
                 for (n, &c) in coefficients.iter().enumerate().skip(1) {
                     if c != 0.0 {
                         let power = self.power(n)?;
-                        let power = self.evaluator.drop_to_level(&power, level)?;
-                        let term = self.term(&power, c, scale)?;
-                        self.evaluator.add_assign(sum, &term)?;
+                        self.evaluator.add_multiple(sum, &power, c)?;
                     }
                 }
                 if coefficients[0] != 0.0 {
-                    *sum = self.evaluator.add_constant(sum, coefficients[0])?;
+                    self.evaluator.add_constant_assign(sum, coefficients[0])?;
                 }
             }
             Piece::Product { .. } => {
@@ -142,9 +140,8 @@ impl Run<'_> {
             .find(|&n| coefficients[n] != 0.0)
             .unwrap_or(1);
         let power = self.power(first)?;
-        let power = self.evaluator.drop_to_level(&power, level)?;
         let c = coefficients.get(first).copied().unwrap_or(0.0);
-        let mut sum = self.term(&power, c, scale)?;
+        let mut sum = self.evaluator.multiple(&power, c, level, scale)?;
         let mut rest = coefficients.to_vec();
         if let Some(c) = rest.get_mut(first) {
             *c = 0.0;
@@ -153,24 +150,15 @@ impl Run<'_> {
         Ok(sum)
     }
 
-    /// c · power at exactly `scale`.
-    fn term(&self, power: &Ciphertext, c: f64, scale: Scale) -> Result<Ciphertext, CircuitError> {
-        let factor = Scale::new(scale.value() / power.scale().value())?;
-        let term = self.evaluator.multiply_constant(power, c, factor)?;
-        Ok(term.restated(scale)?)
-    }
-
     /// x^n or T_n(t), made from smaller ones and kept.
-    fn power(&mut self, n: usize) -> Result<Ciphertext, CircuitError> {
+    fn power(&mut self, n: usize) -> Result<Rc<Ciphertext>, CircuitError> {
         if let Some(known) = self.powers.get(&n) {
-            return Ok(known.clone());
+            return Ok(Rc::clone(known));
         }
         let (left, right) = split::factors(n);
         let (a, b) = (self.power(left)?, self.power(right)?);
         let level = a.level().min(b.level());
-        let a = self.evaluator.drop_to_level(&a, level)?;
-        let b = self.evaluator.drop_to_level(&b, level)?;
-        let mut product = self.evaluator.multiply(&a, &b)?;
+        let mut product = self.evaluator.multiply_at(&a, &b, level)?;
         if self.chebyshev {
             // T_(a+b) = 2 T_a T_b - T_(a-b), the factor 2 by halving the scale.
             product = product.reinterpreted(2.0)?;
@@ -178,9 +166,8 @@ impl Run<'_> {
             let minus = if odd { vec![0.0, -1.0] } else { vec![-1.0] };
             self.add(&Piece::Combination(minus), &mut product, level, scale)?;
         }
-        let power = self.evaluator.relinearize_rescale(&product, self.keys)?;
-        debug_assert_eq!(power.slots(), self.slots);
-        self.powers.insert(n, power.clone());
+        let power = Rc::new(self.evaluator.relinearize_rescale(&product, self.keys)?);
+        self.powers.insert(n, Rc::clone(&power));
         Ok(power)
     }
 }

@@ -1,6 +1,6 @@
 //! Sums, and products with plaintexts and constants: no keys, no transforms.
 
-use hush_ring::Poly;
+use hush_ring::{Basis, Poly};
 use hush_simd::kernels;
 use rayon::prelude::*;
 
@@ -83,10 +83,19 @@ impl Evaluator {
     /// Mismatch of slots, level or scale.
     pub fn add_plain(&self, a: &Ciphertext, p: &Plaintext) -> Result<Ciphertext, CkksError> {
         let mut out = a.clone();
+        self.add_plain_assign(&mut out, p)?;
+        Ok(out)
+    }
+
+    /// a += p.
+    ///
+    /// # Errors
+    /// As [`Evaluator::add_plain`].
+    pub fn add_plain_assign(&self, a: &mut Ciphertext, p: &Plaintext) -> Result<(), CkksError> {
         self.check_plain(a, p)?;
         a.check_scale(p.scale())?;
-        self.ring().add_assign(&mut out.parts[0], p.poly());
-        Ok(out)
+        self.ring().add_assign(&mut a.parts[0], p.poly());
+        Ok(())
     }
 
     /// a - p.
@@ -117,6 +126,9 @@ impl Evaluator {
 
     fn check_plain(&self, a: &Ciphertext, p: &Plaintext) -> Result<(), CkksError> {
         self.check(a)?;
+        if *p.parameters() != self.parameters {
+            return Err(CkksError::ParameterMismatch);
+        }
         a.check_slots(p.slots())?;
         a.check_level(p.level())
     }
@@ -127,8 +139,18 @@ impl Evaluator {
     /// [`CkksError::NotFinite`], [`CkksError::MessageTooLarge`].
     pub fn add_constant(&self, a: &Ciphertext, value: f64) -> Result<Ciphertext, CkksError> {
         self.check(a)?;
+        let mut out = a.clone();
+        self.add_constant_assign(&mut out, value)?;
+        Ok(out)
+    }
+
+    /// a += value in every slot.
+    ///
+    /// # Errors
+    /// As [`Evaluator::add_constant`].
+    pub fn add_constant_assign(&self, a: &mut Ciphertext, value: f64) -> Result<(), CkksError> {
         let constant = encode_constant(&self.parameters, value, a.slots, a.scale, a.level())?;
-        self.add_plain(a, &constant)
+        self.add_plain_assign(a, &constant)
     }
 
     /// a · value, the constant at `scale`, without a rescale: the scales multiply.
@@ -153,6 +175,79 @@ impl Evaluator {
         }
         out.scale = a.scale.times(scale)?;
         Ok(out)
+    }
+
+    /// a · value at `level`, which may be below that of a, and at exactly `scale`: the
+    /// constant is encoded at the ratio of the scales.
+    ///
+    /// # Errors
+    /// [`CkksError::LevelTooLow`], [`CkksError::NotFinite`], [`CkksError::MessageTooLarge`].
+    pub fn multiple(
+        &self,
+        a: &Ciphertext,
+        value: f64,
+        level: Level,
+        scale: Scale,
+    ) -> Result<Ciphertext, CkksError> {
+        let residues = self.ratio_residues(a, value, level, scale)?;
+        let ring = self.ring();
+        let parts = a.parts.iter().map(|part| {
+            let mut out = Poly::unspecified(ring, Basis::chain(level.limbs()));
+            ring.for_each_limb(&mut out, |limb, words| {
+                let q = &ring.moduli()[limb];
+                let factor = q.multiplier(residues[limb]);
+                kernels::scale_into(ring.isa(), q, words, part.limb(limb), factor);
+            });
+            out
+        });
+        Ok(Ciphertext {
+            parts: parts.collect(),
+            scale,
+            ..a.without_parts()
+        })
+    }
+
+    /// sum += a · value, for a at the level of the sum or above, whatever its scale: the
+    /// constant is encoded at the ratio of the scales.
+    ///
+    /// # Errors
+    /// Mismatch of parameters, key or slots; as [`Evaluator::multiple`].
+    pub fn add_multiple(
+        &self,
+        sum: &mut Ciphertext,
+        a: &Ciphertext,
+        value: f64,
+    ) -> Result<(), CkksError> {
+        a.check_kin(sum)?;
+        a.check_parts(2)?;
+        let residues = self.ratio_residues(a, value, sum.level(), sum.scale)?;
+        let ring = self.ring();
+        for (sum, part) in sum.parts.iter_mut().zip(&a.parts) {
+            ring.for_each_limb(sum, |limb, words| {
+                let q = &ring.moduli()[limb];
+                let factor = q.multiplier(residues[limb]);
+                kernels::scale_add_assign(ring.isa(), q, words, part.limb(limb), factor);
+            });
+        }
+        Ok(())
+    }
+
+    fn ratio_residues(
+        &self,
+        a: &Ciphertext,
+        value: f64,
+        level: Level,
+        scale: Scale,
+    ) -> Result<Vec<u64>, CkksError> {
+        self.check(a)?;
+        if a.level() < level {
+            return Err(CkksError::LevelTooLow {
+                needed: level,
+                actual: a.level(),
+            });
+        }
+        let ratio = Scale::new(scale.value() / a.scale.value())?;
+        constant_residues(&self.parameters, value, ratio, level)
     }
 
     /// Brings a to `scale` exactly: a product with 1 and a rescale.

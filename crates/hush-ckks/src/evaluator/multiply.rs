@@ -1,12 +1,12 @@
 //! Products of ciphertexts.
 
-use hush_ring::{Ntt, Poly};
+use hush_ring::{Basis, Ntt, Poly};
 use hush_simd::kernels;
 
 use super::Evaluator;
 use super::division::Division;
 use super::key_switch::Finish;
-use crate::{Ciphertext, CkksError, EvaluationKeys, SwitchingKey};
+use crate::{Ciphertext, CkksError, EvaluationKeys, Level, SwitchingKey};
 
 impl Evaluator {
     /// a b as three parts, without relinearization or rescale.
@@ -14,13 +14,34 @@ impl Evaluator {
     /// # Errors
     /// Mismatch of parameters, key, slots, level or number of parts.
     pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, CkksError> {
+        a.check_level(b.level())?;
+        self.multiply_at(a, b, a.level())
+    }
+
+    /// [`Evaluator::multiply`] at `level`, which may be below that of either operand: no
+    /// limb above is touched.
+    ///
+    /// # Errors
+    /// As [`Evaluator::multiply`]; [`CkksError::LevelTooLow`].
+    pub fn multiply_at(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        level: Level,
+    ) -> Result<Ciphertext, CkksError> {
         self.check(a)?;
         a.check_kin(b)?;
-        a.check_level(b.level())?;
+        let actual = a.level().min(b.level());
+        if actual < level {
+            return Err(CkksError::LevelTooLow {
+                needed: level,
+                actual,
+            });
+        }
         a.check_parts(2)?;
         b.check_parts(2)?;
         Ok(Ciphertext {
-            parts: self.tensor(&a.parts, &b.parts).into(),
+            parts: self.tensor(&a.parts, &b.parts, level).into(),
             scale: a.scale.times(b.scale)?,
             ..a.without_parts()
         })
@@ -34,9 +55,9 @@ impl Evaluator {
         self.multiply(a, a)
     }
 
-    fn tensor(&self, a: &[Poly<Ntt>], b: &[Poly<Ntt>]) -> [Poly<Ntt>; 3] {
+    fn tensor(&self, a: &[Poly<Ntt>], b: &[Poly<Ntt>], level: Level) -> [Poly<Ntt>; 3] {
         let ring = self.ring();
-        let basis = a[0].basis();
+        let basis = Basis::chain(level.limbs());
         let [mut first, mut cross, mut last] = [0; 3].map(|_| Poly::unspecified(ring, basis));
         ring.for_each_limb_of([&mut first, &mut cross, &mut last], |limb, out| {
             kernels::tensor_into(

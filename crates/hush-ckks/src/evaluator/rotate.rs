@@ -115,23 +115,31 @@ impl Evaluator {
     ) -> Result<Ciphertext, CkksError> {
         self.check_keys(a, keys)?;
         a.check_parts(2)?;
-        let mut out = a.clone();
         let mut keyed = Vec::with_capacity(steps.len());
+        let mut copies = 1;
         for steps in steps.iter().map(|steps| steps % a.slots) {
             if steps == 0 {
-                self.add_assign(&mut out, a)?;
+                copies += 1;
             } else {
                 let element = GaloisElement::rotation(&self.parameters, steps);
                 keyed.push((element, keys.rotation(steps, a.level())?));
             }
         }
-        if let [(element, key)] = keyed[..] {
-            self.add_assign(&mut out, &self.apply(a, element, key))?;
-        } else if !keyed.is_empty() {
-            let sum = self.sum_of_rotations(a, &keyed);
-            for (out, part) in out.parts.iter_mut().zip(self.divide_special(&sum)) {
-                self.ring().add_assign(out, &part);
+        let mut out = match keyed[..] {
+            [] => {
+                copies -= 1;
+                a.clone()
             }
+            [(element, key)] => self.apply(a, element, key),
+            _ => Ciphertext {
+                parts: self
+                    .divide_special(&self.sum_of_rotations(a, &keyed))
+                    .into(),
+                ..a.without_parts()
+            },
+        };
+        for _ in 0..copies {
+            self.add_assign(&mut out, a)?;
         }
         Ok(out)
     }

@@ -233,25 +233,27 @@ impl<S: Source> InnerProduct<'_, S> {
         let size = U * L::WIDTH;
         let tile = at / TILE * self.rows * TILE + at % TILE;
         let mut sums = [[lanes.zero_sum(); U]; 2];
-        let mut room = L::TERMS;
-        for (d, digit) in self.digits.iter().enumerate() {
-            if room == 0 {
-                for sum in sums.iter_mut().flatten() {
-                    *sum = lanes.settle(*sum, q);
-                }
-                room = L::TERMS;
-            }
-            room -= 1;
-            let digit = &digit[at..at + size];
-            let row = tile + 2 * d * TILE;
-            let keys = [self.key.block(row, size), self.key.block(row + TILE, size)];
-            for u in 0..U {
-                let words = lanes.load(&digit[u * L::WIDTH..]);
-                for half in 0..2 {
-                    let key = keys[half].load(lanes, u * L::WIDTH);
-                    sums[half][u] = lanes.multiply_add(sums[half][u], words, key, q);
+        let mut start = 0;
+        loop {
+            let end = self.digits.len().min(start + L::TERMS);
+            for (d, digit) in self.digits[start..end].iter().enumerate() {
+                let digit = &digit[at..at + size];
+                let row = tile + 2 * (start + d) * TILE;
+                let keys = [self.key.block(row, size), self.key.block(row + TILE, size)];
+                for u in 0..U {
+                    let words = lanes.load(&digit[u * L::WIDTH..]);
+                    for half in 0..2 {
+                        let key = keys[half].load(lanes, u * L::WIDTH);
+                        sums[half][u] = lanes.multiply_add(sums[half][u], words, key, q);
+                    }
                 }
             }
+            if end == self.digits.len() {
+                break;
+            }
+            // Outside the inner loop, so that the sums stay in registers inside it.
+            sums = sums.map(|half| half.map(|sum| lanes.settle(sum, q)));
+            start = end;
         }
         let outs = [&mut self.out0[at..at + size], &mut self.out1[at..at + size]];
         for (out, sums) in outs.into_iter().zip(sums) {
