@@ -1,6 +1,6 @@
 //! Benches of every engine operation.
 //!
-//! [`operations`] lists them once, for the criterion bench `engine` and for the binary
+//! [`OPERATIONS`] lists them once, for the criterion bench `engine` and for the binary
 //! `hush-bench`, which prints medians as JSON beside peers.
 //!
 //! Non-goals: whole models; `hush demo --json` measures those.
