@@ -17,7 +17,7 @@ demo: ## encrypted breast-cancer diagnosis from end to end
 test: ## every test, then the engine's again under each instruction set
 	@scripts/test
 
-lint: ## formatting, clippy without warnings, tidy rules
+lint: ## formatting, tidy rules, clippy and documentation without warnings
 	@scripts/lint
 
 fmt: ## format the Rust sources
