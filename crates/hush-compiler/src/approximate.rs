@@ -10,6 +10,7 @@ use hush_program::{Basis, Polynomial};
 use crate::calibrate::Calibrated;
 use crate::chebyshev::{distance, interpolate};
 use crate::error::CompileError;
+use crate::monic::monic;
 use crate::network::{Index, Network, Stage, StageKind, Vector};
 use crate::options::{APPROXIMATION_SHARE, Options};
 use crate::sparse::SparseMatrix;
@@ -118,7 +119,7 @@ pub fn approximate(
     }
     let fits = report(&network, &targets, &polynomials, calibrated);
     Ok(Approximated {
-        network,
+        network: monic(&network),
         fits,
         error,
     })

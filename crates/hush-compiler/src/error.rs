@@ -19,7 +19,7 @@ pub struct Unsupported {
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {} ({})", self.nodes, self.operator, self.hint)
+        write!(out, "`{}`: {} ({})", self.nodes, self.operator, self.hint)
     }
 }
 
@@ -39,7 +39,7 @@ pub enum CompileError {
     CalibrationShape(#[source] EvaluateError),
     /// A calibration value is NaN or infinite.
     #[error(
-        "calibration data: input {input} holds {value} in row {row}; remove or repair that row"
+        "calibration data: input `{input}` holds {value} in row {row}; remove or repair that row"
     )]
     CalibrationValue {
         /// Input tensor.
@@ -51,7 +51,7 @@ pub enum CompileError {
     },
     /// The float model gives NaN or infinity on the calibration data.
     #[error(
-        "the float model gives {value} at {tensor} for calibration row {row}; check the weights and the data's scaling"
+        "the float model gives {value} at `{tensor}` for calibration row {row}; check the weights and the data's scaling"
     )]
     NotFinite {
         /// Tensor.

@@ -2,7 +2,9 @@
 //!
 //! [`compile`] is the whole way; each pass is a file and a function from plain data to plain data:
 //! [`fold`] (neighbouring linear operators become one sparse matrix), [`calibrate`] (ranges on sample inputs),
-//! [`approximate`] (functions become polynomials), [`pack`] (elements get slots, matrices become rotations),
+//! [`approximate`] (functions become polynomials), [`monic`] (quadratics become squares), [`fuse`]
+//! (a cubic and the matrix after it share levels),
+//! [`pack`] (elements get slots, matrices become rotations),
 //! [`parameters`] (primes and scales by the modelled noise), [`search`] (the cheapest choice that is precise
 //! enough), [`emit`] and [`report`].
 //!
@@ -20,6 +22,9 @@ pub mod chebyshev;
 pub mod emit;
 pub mod error;
 pub mod fold;
+pub mod fuse;
+mod minimize;
+pub mod monic;
 pub mod network;
 pub mod noise;
 pub mod options;

@@ -52,7 +52,26 @@ pub enum StageKind {
         /// The polynomial.
         polynomial: Polynomial,
     },
-    /// Element-wise product of two values.
+    /// The same constant added to each element; free.
+    Shift {
+        /// Value read.
+        source: Index,
+        /// Added.
+        constant: f64,
+    },
+    /// A cubic of each element, then a matrix, in two levels instead of three: `V p(x)` is
+    /// `(c3 V x) x² + c2 V x² + c1 V x`, so the matrix rides on the products with the coefficients.
+    Fused {
+        /// Value read.
+        source: Index,
+        /// c0, c1, c2, c3.
+        cubic: [f64; 4],
+        /// V.
+        matrix: SparseMatrix,
+        /// Added; V's share of c0 included.
+        bias: Vec<f64>,
+    },
+    /// Element-wise product of two values, or the square of one.
     Product {
         /// Value read.
         left: Index,
@@ -66,9 +85,10 @@ impl StageKind {
     pub fn reads(&self) -> Vec<Index> {
         match self {
             StageKind::Linear { terms, .. } => terms.iter().map(|&(value, _)| value).collect(),
-            StageKind::Function { source, .. } | StageKind::Polynomial { source, .. } => {
-                vec![*source]
-            }
+            StageKind::Function { source, .. }
+            | StageKind::Polynomial { source, .. }
+            | StageKind::Fused { source, .. }
+            | StageKind::Shift { source, .. } => vec![*source],
             StageKind::Product { left, right } => vec![*left, *right],
         }
     }
@@ -77,7 +97,8 @@ impl StageKind {
     pub fn depth(&self) -> usize {
         match self {
             StageKind::Linear { .. } | StageKind::Product { .. } => 1,
-            StageKind::Function { .. } => 0,
+            StageKind::Function { .. } | StageKind::Shift { .. } => 0,
+            StageKind::Fused { .. } => 2,
             StageKind::Polynomial { polynomial, .. } => polynomial.depth(),
         }
     }
@@ -94,7 +115,7 @@ pub struct Port {
     pub value: Index,
 }
 
-/// A model in terms of stages. Values are numbered in order of definition, inputs first.
+/// A model in terms of stages. Inputs are the first values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// Name of the model.
@@ -135,6 +156,23 @@ impl Network {
                     .iter()
                     .map(|&x| polynomial.evaluate(x))
                     .collect(),
+                StageKind::Fused {
+                    source,
+                    cubic: [_, c1, c2, c3],
+                    matrix,
+                    bias,
+                } => {
+                    let powers: Vec<f64> = values[*source]
+                        .iter()
+                        .map(|x| ((c3 * x + c2) * x + c1) * x)
+                        .collect();
+                    let mut result = bias.clone();
+                    matrix.apply_add(&powers, &mut result);
+                    result
+                }
+                StageKind::Shift { source, constant } => {
+                    values[*source].iter().map(|x| x + constant).collect()
+                }
                 StageKind::Product { left, right } => values[*left]
                     .iter()
                     .zip(&values[*right])

@@ -11,17 +11,24 @@ use hush_program::{Block, Operation, ParameterSpec, Plain, Program, Register, ex
 
 use crate::calibrate::Calibrated;
 use crate::error::CompileError;
-use crate::pack::{Packed, Planned};
+use crate::pack::{Packed, Planned, Scaling};
+use crate::parameters::shape;
 use crate::simulate;
 
-/// Calibration rows from which gains are found.
+/// Calibration rows from which gains are found: the noisiest ones.
 const ROWS: usize = 8;
 
-/// Calibration rows from which sizes are found.
-const SIZE_ROWS: usize = 256;
+/// Calibration rows from which sizes are found, and among which the noisiest are sought.
+const SIZE_ROWS: usize = 4096;
 
-/// Standard deviations that the predicted error stands for: exceeded by one value in 150,000.
-pub const DEVIATIONS: f64 = 4.5;
+/// Standard deviations of the noisiest output that stand for its error while bits are given back.
+pub const DEVIATIONS: f64 = 4.0;
+
+/// The predicted largest error is at least so many standard deviations of the noisiest output.
+pub const LEAST_DEVIATIONS: f64 = 1.6;
+
+/// Expected number of outputs, over all calibration rows, whose error exceeds the predicted largest one.
+const EXCEEDED: f64 = 0.1;
 
 /// Gains, sizes and the outline.
 #[derive(Clone, Debug)]
@@ -35,7 +42,7 @@ pub struct Sensitivity {
 }
 
 /// What parameters and scales lead to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
     /// Largest standard deviation of an output.
     pub deviation: f64,
@@ -43,6 +50,8 @@ pub struct Assessment {
     pub smooth: f64,
     /// Bits left before any message wraps.
     pub headroom: f64,
+    /// The same for every kind of value.
+    pub rooms: Vec<f64>,
 }
 
 /// One instruction per kind and scale group, and where each instruction went.
@@ -51,23 +60,23 @@ fn outline(packed: &Packed) -> (Packed, Vec<usize>) {
     for &input in &packed.inputs {
         alias.insert(input, packed.inputs[0]);
     }
-    let mut known: BTreeMap<(usize, usize, &'static str, Vec<Register>), usize> = BTreeMap::new();
+    let mut known: BTreeMap<(usize, Scaling, &'static str, Vec<Register>), usize> = BTreeMap::new();
     let mut instructions: Vec<Planned> = Vec::new();
     let mut places = Vec::new();
     for planned in &packed.instructions {
         let operation = shorten(&planned.operation, &alias);
-        let key = (
-            planned.depth,
-            planned.group,
-            operation.name(),
-            operation.reads(),
-        );
+        let scaling = match planned.scaling {
+            Scaling::Like(register) => Scaling::Like(alias[&register]),
+            scaling => scaling,
+        };
+        let key = (planned.depth, scaling, operation.name(), operation.reads());
         let index = *known.entry(key).or_insert(instructions.len());
         if index == instructions.len() {
             let results = planned.results[..1].to_vec();
             instructions.push(Planned {
                 operation,
                 results,
+                scaling,
                 ..planned.clone()
             });
         }
@@ -128,6 +137,10 @@ fn shorten(operation: &Operation, alias: &BTreeMap<Register, Register>) -> Opera
             input: of(input),
             plain: Plain::Constant(0.0),
         },
+        Operation::Fold { input, steps } => Operation::Fold {
+            input: of(input),
+            steps: steps.clone(),
+        },
         Operation::Align { input } => Operation::Align { input: of(input) },
         other => other.clone(),
     }
@@ -144,7 +157,7 @@ impl Sensitivity {
         calibrated: &Calibrated,
         log_degree: u32,
     ) -> Result<Self, CompileError> {
-        let parameters = nominal(log_degree, packed.depth);
+        let parameters = shape(log_degree, packed.depth + 1, 1);
         let scales = vec![30.0; packed.groups];
         let program = packed.program("", parameters.clone(), &scales);
         let (outline, places) = outline(packed);
@@ -166,18 +179,28 @@ impl Sensitivity {
             .map(|source| site(source.site))
             .collect();
         let mut sizes = BTreeMap::new();
+        let mut noisiest: Vec<f64> = Vec::new();
         let size_rows = calibrated.spread(SIZE_ROWS);
         let size_slots = simulate::slots_for(packed, size_rows.len());
         for rows in size_rows.chunks(simulate::samples_in(packed, size_slots)) {
             let rows: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
-            let mut machine = ClearMachine::impulse(&program, size_slots, Vec::new());
-            simulate::run(packed, &program, &mut machine, size_slots, &rows)?;
+            let mut machine =
+                ClearMachine::new(&program, NoiseMode::Tracked).with_slots(size_slots);
+            for outcome in simulate::run(packed, &program, &mut machine, size_slots, &rows)? {
+                noisiest.push(outcome.variances.into_iter().flatten().fold(0.0, f64::max));
+            }
             for record in machine.records() {
                 let size = sizes.entry(site(record.site)).or_insert(0.0f64);
                 *size = size.max(record.largest);
             }
         }
-        let rows = calibrated.spread(ROWS);
+        let mut order_of_noise: Vec<usize> = (0..size_rows.len()).collect();
+        order_of_noise.sort_by(|&a, &b| noisiest[b].total_cmp(&noisiest[a]).then(a.cmp(&b)));
+        let rows: Vec<usize> = order_of_noise
+            .iter()
+            .take(ROWS)
+            .map(|&index| size_rows[index])
+            .collect();
         let slots = simulate::slots_for(packed, rows.len());
         let mut gains: Vec<Vec<f64>> = Vec::new();
         for (index, &chosen) in sites.iter().enumerate() {
@@ -216,21 +239,6 @@ impl Sensitivity {
         self.outline.set_scales(sketch, log_scales);
     }
 
-    /// Groups whose results are at level zero.
-    pub fn last_groups(&self) -> Vec<usize> {
-        let last = |planned: &&Planned| planned.depth == self.outline.depth;
-        let mut groups: Vec<usize> = self
-            .outline
-            .instructions
-            .iter()
-            .filter(last)
-            .map(|planned| planned.group)
-            .collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups
-    }
-
     /// Groups in use.
     pub fn groups(&self) -> usize {
         self.outline.groups
@@ -266,16 +274,15 @@ impl Sensitivity {
                 f64::INFINITY
             }
         };
-        let headroom = machine
-            .records()
-            .iter()
-            .map(room)
-            .fold(f64::INFINITY, f64::min);
+        let rooms: Vec<f64> = machine.records().iter().map(room).collect();
+        let rooms: Vec<f64> = rooms.into_iter().filter(|room| room.is_finite()).collect();
+        let headroom = rooms.iter().copied().fold(f64::INFINITY, f64::min);
         let count = self.gains.len().max(1) as f64;
         Ok(Assessment {
             deviation: largest.sqrt(),
             smooth: (total / count).powf(0.125),
             headroom,
+            rooms,
         })
     }
 }
@@ -293,13 +300,44 @@ fn execute_outline(program: &Program, inputs: usize) -> Result<ClearMachine, Com
     Ok(machine)
 }
 
-/// Parameters whose sizes do not matter.
-fn nominal(log_degree: u32, depth: usize) -> ParameterSpec {
-    ParameterSpec {
-        log_degree,
-        moduli: vec![1 << 30; depth + 1],
-        special_moduli: vec![1 << 31],
+/// The error that noise is expected to exceed on 0.1 outputs of all calibration rows, by the modelled variances.
+///
+/// # Errors
+/// Only for a program that breaks its own rules.
+pub fn largest_error(
+    packed: &Packed,
+    program: &Program,
+    calibrated: &Calibrated,
+) -> Result<f64, CompileError> {
+    let rows = calibrated.spread(SIZE_ROWS);
+    let slots = simulate::slots_for(packed, rows.len());
+    let mut machine = ClearMachine::new(program, NoiseMode::Tracked).with_slots(slots);
+    let mut deviations: Vec<f64> = Vec::new();
+    for rows in rows.chunks(simulate::samples_in(packed, slots)) {
+        let rows: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
+        for outcome in simulate::run(packed, program, &mut machine, slots, &rows)? {
+            deviations.extend(outcome.variances.into_iter().flatten().map(f64::sqrt));
+        }
+        machine.restart();
     }
+    let exceeded = |error: f64| -> f64 {
+        let tail = |deviation: &f64| libm::erfc(error / (deviation * std::f64::consts::SQRT_2));
+        deviations
+            .iter()
+            .filter(|&&deviation| deviation > 0.0)
+            .map(tail)
+            .sum()
+    };
+    let (mut low, mut high) = (0.0, 10.0 * deviations.iter().copied().fold(0.0, f64::max));
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if exceeded(middle) > EXCEEDED {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    Ok(high)
 }
 
 /// A machine that samples noise for one program, in so many of its slots.

@@ -1,7 +1,9 @@
 //! Ring degree, primes and scales: for one packing the search for the most precise choice under the security limit.
 //!
-//! In log2, the deviations of all noise sources are linear in the sizes of primes and scales, so the error is a
-//! convex function of them (a log-sum-exp); a pattern search over sizes that respects the limits finds its minimum.
+//! In log2, the deviations of all noise sources are linear in the sizes of primes and scales, so the logarithm of the
+//! error is a convex function of them (a log-sum-exp), and the limits (security, headroom, special primes that cover
+//! the digits) are linear. A barrier method finds the one minimum: Boyd and Vandenberghe, Convex Optimization,
+//! sections 4.5 and 11.3.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +11,7 @@ use hush_ckks::{primes, security};
 use hush_program::{ParameterSpec, Program};
 
 use crate::error::CompileError;
+use crate::minimize::minimize;
 use crate::noise::{Assessment, Sensitivity};
 
 /// Bits by which the modulus must exceed the largest message seen, beyond the sign.
@@ -20,11 +23,11 @@ const SPECIAL_SLACK: f64 = 0.3;
 /// Largest prime, with room for rounding to a prime.
 const MAX_BITS: f64 = 49.9;
 
-/// Steps of the pattern search, in bits.
-const STEPS: [f64; 6] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.125];
+/// Weights of the barrier, one minimisation each.
+const BARRIERS: [f64; 5] = [1.0, 0.1, 0.02, 0.004, 0.001];
 
-/// Sweeps over all directions per step.
-const SWEEPS: usize = 40;
+/// Quasi-Newton steps per barrier.
+const ROUNDS: usize = 60;
 
 /// Sizes in bits, as real numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +61,15 @@ pub fn budget(log_degree: u32, security_bits: u32) -> Option<f64> {
     security::max_log_q_p(log_degree, security_bits).map(f64::from)
 }
 
+/// Parameters of a shape whose sizes do not matter yet.
+pub fn shape(log_degree: u32, primes: usize, special: usize) -> ParameterSpec {
+    ParameterSpec {
+        log_degree,
+        moduli: vec![1 << 30; primes],
+        special_moduli: vec![1 << 31; special],
+    }
+}
+
 /// Most chain primes that fit at all.
 pub fn most_primes(log_degree: u32, security_bits: u32, special: usize) -> usize {
     let bits = budget(log_degree, security_bits).unwrap_or(0.0);
@@ -80,28 +92,42 @@ impl Search<'_> {
         (largest + SPECIAL_SLACK) / self.special as f64
     }
 
-    fn fits(&self, sizes: &Sizes) -> bool {
-        let bounds = self.lowest..=MAX_BITS;
+    /// Distances from the linear limits, headroom apart; all positive inside.
+    fn slacks(&self, sizes: &Sizes) -> Vec<f64> {
         let total = sizes.chain.iter().sum::<f64>() + sizes.special * self.special as f64;
-        total <= self.limit
-            && sizes.chain.iter().all(|bits| bounds.contains(bits))
-            && bounds.contains(&sizes.special)
-            && sizes.special + 1e-9 >= self.special_bits(&sizes.chain)
-            && sizes
-                .scales
-                .iter()
-                .all(|scale| (1.0..120.0).contains(scale))
+        let mut slacks = vec![self.limit - total];
+        for bits in sizes.chain.iter().chain(std::iter::once(&sizes.special)) {
+            slacks.extend([bits - self.lowest, MAX_BITS - bits]);
+        }
+        for digit in sizes.chain.chunks(self.special) {
+            let needed = (digit.iter().sum::<f64>() + SPECIAL_SLACK) / self.special as f64;
+            slacks.push(sizes.special - needed);
+        }
+        slacks.extend(sizes.scales.iter().map(|scale| scale - 1.0));
+        slacks
     }
 
-    /// The assessment of sizes that fit and leave headroom.
-    fn assess(&mut self, sizes: &Sizes) -> Result<Option<Assessment>, CompileError> {
-        if !self.fits(sizes) {
+    /// log2 of the error plus `weight` times the barrier; `None` outside the limits.
+    fn penalized(&mut self, sizes: &Sizes, weight: f64) -> Result<Option<f64>, CompileError> {
+        let slacks = self.slacks(sizes);
+        if slacks.iter().any(|&slack| slack <= 0.0) {
             return Ok(None);
         }
         let prime = |bits: &f64| bits.exp2().round() as u64;
         self.sketch.parameters.moduli = sizes.chain.iter().map(prime).collect();
         self.sketch.parameters.special_moduli = vec![prime(&sizes.special); self.special];
-        self.assess_scales(&sizes.scales)
+        self.sensitivity.set_scales(&mut self.sketch, &sizes.scales);
+        let assessment = self.sensitivity.assess(&self.sketch)?;
+        let rooms: Vec<f64> = assessment
+            .rooms
+            .iter()
+            .map(|room| room - HEADROOM)
+            .collect();
+        if rooms.iter().any(|&room| room <= 0.0) || !assessment.smooth.is_finite() {
+            return Ok(None);
+        }
+        let barrier: f64 = slacks.iter().chain(&rooms).map(|slack| -slack.ln()).sum();
+        Ok(Some(assessment.smooth.log2() + weight * barrier))
     }
 
     /// The same for the primes that the sketch has.
@@ -112,103 +138,47 @@ impl Search<'_> {
         Ok(usable.then_some(assessment))
     }
 
-    /// Equal scales and primes, as large as the limit allows.
-    fn start(&mut self, primes: usize) -> Result<Option<(Sizes, Assessment)>, CompileError> {
-        let mut best = None;
-        for quarter in (0..200).rev() {
-            let scale = 1.0 + 0.25 * f64::from(quarter);
-            for first in 0..40 {
-                let bits = scale.max(self.lowest);
+    /// Equal scales and primes strictly inside the limits, as large as they allow.
+    fn start(&mut self, primes: usize) -> Result<Option<Sizes>, CompileError> {
+        for half in (0..100).rev() {
+            let scale = 1.5 + 0.5 * f64::from(half);
+            for first in 0..25 {
+                let bits = scale.max(self.lowest + 0.05);
                 let mut chain = vec![bits; primes];
-                chain[0] = (bits + 0.5 * f64::from(first)).max(self.lowest);
-                let special = self.special_bits(&chain).max(self.lowest);
+                chain[0] += f64::from(first);
+                let special = (self.special_bits(&chain) + 0.05).max(self.lowest + 0.05);
                 let sizes = Sizes {
                     chain,
                     special,
                     scales: vec![scale; self.sensitivity.groups()],
                 };
-                if let Some(assessment) = self.assess(&sizes)? {
-                    best = Some((sizes, assessment));
+                if sizes.chain[0] >= MAX_BITS || self.slacks(&sizes)[0] <= 0.0 {
                     break;
                 }
-            }
-            if best.is_some() {
-                break;
-            }
-        }
-        Ok(best)
-    }
-
-    /// Changes of sizes worth trying: (chain, chain, all of them) index lists with signs.
-    fn directions(&self, primes: usize) -> Vec<Sizes> {
-        let groups = self.sensitivity.groups();
-        let zero = Sizes {
-            chain: vec![0.0; primes],
-            special: 0.0,
-            scales: vec![0.0; groups],
-        };
-        let last = self.sensitivity.last_groups();
-        let mut directions = Vec::new();
-        for group in 0..groups {
-            let mut one = zero.clone();
-            one.scales[group] = 1.0;
-            directions.push(one);
-        }
-        let mut all = zero.clone();
-        all.scales.fill(1.0);
-        directions.push(all.clone());
-        all.chain[0] = 1.0;
-        directions.push(all);
-        let mut special = zero.clone();
-        special.special = 1.0;
-        directions.push(special);
-        for up in 0..primes {
-            let mut grow = zero.clone();
-            grow.chain[up] = 1.0;
-            directions.push(grow.clone());
-            for down in (0..primes).filter(|&down| down != up) {
-                let mut swap = grow.clone();
-                swap.chain[down] = -1.0;
-                directions.push(swap.clone());
-                if up == 0 {
-                    last.iter().for_each(|&group| swap.scales[group] = 1.0);
-                    directions.push(swap);
+                if self.penalized(&sizes, 0.0)?.is_some() {
+                    return Ok(Some(sizes));
                 }
             }
         }
-        directions
+        Ok(None)
     }
 
-    fn descend(
-        &mut self,
-        (mut sizes, mut assessment): (Sizes, Assessment),
-    ) -> Result<(Sizes, Assessment), CompileError> {
-        let directions = self.directions(sizes.chain.len());
-        for step in STEPS {
-            for _ in 0..SWEEPS {
-                let before = assessment.smooth;
-                for direction in &directions {
-                    for sign in [step, -step] {
-                        let mut trial = sizes.moved(direction, sign);
-                        if direction.special == 0.0 {
-                            // Special primes follow the digits, and keep the slack they had.
-                            let slack = sizes.special - self.special_bits(&sizes.chain);
-                            trial.special =
-                                (self.special_bits(&trial.chain) + slack).max(self.lowest);
-                        }
-                        if let Some(found) = self.assess(&trial)?
-                            && found.smooth < assessment.smooth * (1.0 - 1e-6)
-                        {
-                            (sizes, assessment) = (trial, found);
-                        }
+    fn descend(&mut self, mut sizes: Sizes) -> Result<Sizes, CompileError> {
+        let mut failure = None;
+        for weight in BARRIERS {
+            let primes = sizes.chain.len();
+            let found = minimize(sizes.to_vector(), ROUNDS, |vector| {
+                match self.penalized(&Sizes::from_vector(vector, primes), weight) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        failure = Some(error);
+                        None
                     }
                 }
-                if assessment.smooth > before * 0.999 {
-                    break;
-                }
-            }
+            });
+            sizes = Sizes::from_vector(&found, primes);
         }
-        Ok((sizes, assessment))
+        failure.map_or(Ok(sizes), Err)
     }
 
     /// Rounds sizes to primes and repairs the scales.
@@ -251,17 +221,18 @@ impl Search<'_> {
 }
 
 impl Sizes {
-    fn moved(&self, direction: &Sizes, step: f64) -> Sizes {
-        let add = |own: &[f64], way: &[f64]| {
-            own.iter()
-                .zip(way)
-                .map(|(own, way)| own + step * way)
-                .collect()
-        };
-        Sizes {
-            chain: add(&self.chain, &direction.chain),
-            special: self.special + step * direction.special,
-            scales: add(&self.scales, &direction.scales),
+    fn to_vector(&self) -> Vec<f64> {
+        let mut vector = self.chain.clone();
+        vector.push(self.special);
+        vector.extend(&self.scales);
+        vector
+    }
+
+    fn from_vector(vector: &[f64], primes: usize) -> Self {
+        Self {
+            chain: vector[..primes].to_vec(),
+            special: vector[primes],
+            scales: vector[primes + 1..].to_vec(),
         }
     }
 }
@@ -277,11 +248,7 @@ pub fn tune(
     special: usize,
     limit: f64,
 ) -> Result<Option<Tuned>, CompileError> {
-    let parameters = ParameterSpec {
-        log_degree,
-        moduli: vec![1 << 30; primes],
-        special_moduli: vec![1 << 31; special],
-    };
+    let parameters = shape(log_degree, primes, special);
     let mut search = Search {
         sensitivity,
         sketch: sensitivity.sketch(parameters),
@@ -292,7 +259,7 @@ pub fn tune(
     let Some(start) = search.start(primes)? else {
         return Ok(None);
     };
-    let (sizes, _) = search.descend(start)?;
+    let sizes = search.descend(start)?;
     search.settle(log_degree, &sizes)
 }
 

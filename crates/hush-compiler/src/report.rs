@@ -8,7 +8,6 @@ use hush_program::{PackingKind, ParameterSpec, Program};
 use serde::Serialize;
 
 use crate::approximate::{Approximated, Fit};
-use crate::noise::DEVIATIONS;
 use crate::options::Options;
 use crate::search::Chosen;
 
@@ -84,7 +83,8 @@ pub struct Report {
     pub output_ciphertext_bytes: u64,
     /// Error asked for.
     pub precision: f64,
-    /// Predicted largest output error: approximation plus noise.
+    /// Predicted largest output error over the calibration rows: approximation plus noise, exceeded by 0.1 outputs of
+    /// all rows on average.
     pub predicted_error: f64,
     /// Share of approximating activations, measured on the calibration data.
     pub approximation_error: f64,
@@ -173,7 +173,7 @@ pub fn report(
             false,
         ),
         precision: options.precision,
-        predicted_error: approximated.error + DEVIATIONS * best.tuned.assessment.deviation,
+        predicted_error: best.predicted,
         approximation_error: approximated.error,
         group_milliseconds: count.nanoseconds / 1e6,
         sample_milliseconds: best.batch_nanoseconds / 1e6 / batch as f64,

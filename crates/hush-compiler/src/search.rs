@@ -1,16 +1,18 @@
 //! Picks packing, ring degree and special primes: the cheapest predicted cost that meets the precision.
 
 use hush_program::cost::CostModel;
-use hush_program::count::{Count, count};
+use hush_program::count::{Count, count, count_unchecked};
 use hush_program::{PackingKind, Program};
 
 use crate::approximate::Approximated;
 use crate::calibrate::Calibrated;
 use crate::error::CompileError;
-use crate::noise::{DEVIATIONS, Sensitivity};
+use crate::fuse::fuse;
+use crate::network::Network;
+use crate::noise::{DEVIATIONS, LEAST_DEVIATIONS, Sensitivity, largest_error};
 use crate::options::Options;
 use crate::pack::{Packed, latency, throughput};
-use crate::parameters::{Tuned, budget, most_primes, tune};
+use crate::parameters::{Tuned, budget, most_primes, shape, tune};
 
 /// Ring degrees tried.
 const LOG_DEGREES: std::ops::RangeInclusive<u32> = 10..=17;
@@ -20,6 +22,12 @@ const SPECIAL: std::ops::RangeInclusive<usize> = 1..=4;
 
 /// Most elements of a tensor when each takes a ciphertext.
 const THROUGHPUT_ELEMENTS: usize = 8192;
+
+/// With so many candidates no larger ring degree is looked at.
+const ENOUGH: usize = 200;
+
+/// Limits on folds per linear stage that are tried: fewer folds cost more and leave less noise.
+const FOLDS: [usize; 4] = [usize::MAX, 2, 1, 0];
 
 /// Modulus bits are given back while the noise stays below this share of the precision.
 const SPARE_SHARE: f64 = 0.1;
@@ -35,6 +43,8 @@ pub struct Chosen {
     pub program: Program,
     /// What it does.
     pub count: Count,
+    /// Predicted largest output error on the calibration rows.
+    pub predicted: f64,
     /// Predicted nanoseconds for the whole batch on one thread.
     pub batch_nanoseconds: f64,
 }
@@ -86,10 +96,9 @@ pub fn search(
     Ok(found)
 }
 
-fn depth_of(approximated: &Approximated) -> usize {
-    let depths = approximated.network.depths();
-    approximated
-        .network
+fn depth_of(network: &Network) -> usize {
+    let depths = network.depths();
+    network
         .outputs
         .iter()
         .map(|port| depths[port.value])
@@ -98,7 +107,7 @@ fn depth_of(approximated: &Approximated) -> usize {
 }
 
 fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> CompileError {
-    let needed = depth_of(approximated);
+    let needed = depth_of(&approximated.network);
     if reached.primes < needed + 1 {
         return CompileError::TooDeep {
             needed,
@@ -120,6 +129,15 @@ fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> 
     }
 }
 
+/// One packing under one chain shape, before primes and scales are chosen.
+struct Candidate {
+    packed: Packed,
+    log_degree: u32,
+    special: usize,
+    batch_nanoseconds: f64,
+}
+
+/// The cheapest candidate that is precise enough: candidates are tried in the order of their cost.
 fn best_of(
     kind: PackingKind,
     approximated: &Approximated,
@@ -127,54 +145,89 @@ fn best_of(
     options: &Options,
 ) -> Result<Result<Chosen, Reached>, CompileError> {
     let mut reached = Reached::default();
-    let needed = depth_of(approximated) + 1;
+    let fused = fuse(&approximated.network).filter(|_| kind == PackingKind::Latency);
+    let variants: Vec<&Network> = fused.iter().chain([&approximated.network]).collect();
+    let needed = variants
+        .iter()
+        .map(|network| depth_of(network))
+        .min()
+        .unwrap_or(0)
+        + 1;
+    let mut candidates = Vec::new();
     for log_degree in LOG_DEGREES {
-        let mut best: Option<Chosen> = None;
         for special in SPECIAL {
             let most = most_primes(log_degree, options.security_bits, special);
             reached.primes = reached.primes.max(most);
             if most < needed {
                 continue;
             }
-            for packed in packings(kind, approximated, options, log_degree, special) {
-                let outcome = attempt(
+            let packed = variants
+                .iter()
+                .flat_map(|network| packings(kind, network, options, log_degree, special));
+            for packed in packed.filter(|packed| packed.depth < most) {
+                let batch_nanoseconds = batch_cost(&packed, options, log_degree, special)?;
+                candidates.push(Candidate {
                     packed,
-                    approximated,
-                    calibrated,
-                    options,
                     log_degree,
                     special,
-                )?;
-                match outcome {
-                    Ok(chosen) => {
-                        if best
-                            .as_ref()
-                            .is_none_or(|best| chosen.batch_nanoseconds < best.batch_nanoseconds)
-                        {
-                            best = Some(chosen);
-                        }
-                        break;
-                    }
-                    Err(short) => reached.merge(short),
-                }
+                    batch_nanoseconds,
+                });
             }
         }
-        if let Some(chosen) = best {
-            return Ok(Ok(chosen));
+        if candidates.len() >= ENOUGH {
+            break;
+        }
+    }
+    candidates.sort_by(|a, b| a.batch_nanoseconds.total_cmp(&b.batch_nanoseconds));
+    let mut known: Vec<(Packed, Sensitivity)> = Vec::new();
+    for candidate in candidates {
+        let index = match known
+            .iter()
+            .position(|(packed, _)| *packed == candidate.packed)
+        {
+            Some(index) => index,
+            None => {
+                let sensitivity =
+                    Sensitivity::new(&candidate.packed, calibrated, candidate.log_degree)?;
+                known.push((candidate.packed.clone(), sensitivity));
+                known.len() - 1
+            }
+        };
+        match attempt(
+            candidate,
+            &known[index].1,
+            approximated,
+            calibrated,
+            options,
+        )? {
+            Ok(chosen) => return Ok(Ok(chosen)),
+            Err(short) => reached.merge(short),
         }
     }
     Ok(Err(reached))
 }
 
-/// Packings to try in order; the first that works is taken.
+/// Predicted cost of the whole batch; it depends on counts only, not on the sizes of primes.
+fn batch_cost(
+    packed: &Packed,
+    options: &Options,
+    log_degree: u32,
+    special: usize,
+) -> Result<f64, CompileError> {
+    let parameters = shape(log_degree, packed.depth + 1, special);
+    let program = packed.program("", parameters, &vec![30.0; packed.groups]);
+    let groups = options.batch.unwrap_or(1).div_ceil(packed.samples);
+    Ok(groups as f64 * count_unchecked(&program)?.nanoseconds)
+}
+
+/// Packings of one kind.
 fn packings(
     kind: PackingKind,
-    approximated: &Approximated,
+    network: &Network,
     options: &Options,
     log_degree: u32,
     special: usize,
 ) -> Vec<Packed> {
-    let network = &approximated.network;
     if kind == PackingKind::Throughput {
         return throughput::pack(network, 1 << (log_degree - 1), THROUGHPUT_ELEMENTS)
             .into_iter()
@@ -187,7 +240,10 @@ fn packings(
         .next_power_of_two()
         .min(1 << (log_degree - 1));
     let mut found = Vec::new();
-    for garbage in [true, false] {
+    let variants = FOLDS
+        .iter()
+        .flat_map(|&folds| [true, false].map(|garbage| (folds, garbage)));
+    for (folds, garbage) in variants {
         let mut samples = most;
         while samples > 0 {
             let limits = latency::Limits {
@@ -195,27 +251,33 @@ fn packings(
                 log_degree,
                 samples,
                 garbage,
+                folds,
             };
-            if let Some(packed) = latency::pack(network, limits) {
+            let packed = latency::pack(network, limits);
+            samples = if packed.is_empty() { samples / 2 } else { 0 };
+            for packed in packed {
                 if !found.contains(&packed) {
                     found.push(packed);
                 }
-                break;
             }
-            samples /= 2;
         }
     }
     found
 }
 
 fn attempt(
-    packed: Packed,
+    candidate: Candidate,
+    sensitivity: &Sensitivity,
     approximated: &Approximated,
     calibrated: &Calibrated,
     options: &Options,
-    log_degree: u32,
-    special: usize,
 ) -> Result<Result<Chosen, Reached>, CompileError> {
+    let Candidate {
+        packed,
+        log_degree,
+        special,
+        batch_nanoseconds,
+    } = candidate;
     let primes = packed.depth + 1;
     let mut reached = Reached {
         primes,
@@ -224,19 +286,20 @@ fn attempt(
     let Some(limit) = budget(log_degree, options.security_bits) else {
         return Ok(Err(reached));
     };
-    let sensitivity = Sensitivity::new(&packed, calibrated, log_degree)?;
-    let Some(mut tuned) = tune(&sensitivity, log_degree, primes, special, limit)? else {
+    let Some(mut tuned) = tune(sensitivity, log_degree, primes, special, limit)? else {
         return Ok(Err(reached));
     };
     let noise = |tuned: &Tuned| DEVIATIONS * tuned.assessment.deviation;
-    if approximated.error + noise(&tuned) > options.precision {
+    // No prediction is below this, so the longer one can be spared.
+    let least = LEAST_DEVIATIONS * tuned.assessment.deviation;
+    if approximated.error + least > options.precision {
         reached.error = Some(approximated.error + noise(&tuned));
         return Ok(Err(reached));
     }
     let (mut low, mut high) = (0.0, tuned.parameters.log_q_p());
     while noise(&tuned) < SPARE_SHARE * options.precision && high - low > 2.0 {
         let middle = 0.5 * (low + high);
-        match tune(&sensitivity, log_degree, primes, special, middle)? {
+        match tune(sensitivity, log_degree, primes, special, middle)? {
             Some(smaller) if noise(&smaller) <= SPARE_SHARE * options.precision => {
                 high = middle;
                 tuned = smaller;
@@ -246,10 +309,14 @@ fn attempt(
     }
     let name = &approximated.network.name;
     let program = packed.program(name, tuned.parameters.clone(), &tuned.log_scales);
+    let predicted = approximated.error + largest_error(&packed, &program, calibrated)?;
+    if predicted > options.precision {
+        reached.error = Some(predicted);
+        return Ok(Err(reached));
+    }
     let count = count(&program)?;
-    let groups = options.batch.unwrap_or(1).div_ceil(packed.samples);
-    let batch_nanoseconds = groups as f64 * count.nanoseconds;
     Ok(Ok(Chosen {
+        predicted,
         packed,
         tuned,
         program,

@@ -10,7 +10,7 @@ use hush_program::count::{LinearShape, polynomial_work};
 use hush_program::{Block, Operation, PackingKind, Plain, Register};
 
 use super::layout::{Layout, Scheme};
-use super::{Packed, Placement, Planned, Registers};
+use super::{Packed, Placement, Planned, Registers, Scaling};
 use crate::network::{Index, Network, StageKind};
 use crate::sparse::SparseMatrix;
 
@@ -28,6 +28,8 @@ pub struct Limits {
     pub samples: usize,
     /// Whether a polynomial may run over slots that hold garbage.
     pub garbage: bool,
+    /// Most folds per linear stage. Folds add up the noise of the rescale before them; diagonals do not.
+    pub folds: usize,
 }
 
 /// Chosen schemes of one stage, one per term of a linear stage.
@@ -41,22 +43,27 @@ struct State {
     folds: usize,
 }
 
-/// The cheapest packing, or `None` if nothing fits.
-pub fn pack(network: &Network, limits: Limits) -> Option<Packed> {
+/// The cheapest packing for each number of slots, cheapest first. Fewer slots mean less noise.
+pub fn pack(network: &Network, limits: Limits) -> Vec<Packed> {
     let most = 1usize << (limits.log_degree - 1);
     let sizes = (1..=most.ilog2())
         .map(|log| 1usize << log)
         .filter(|slots| slots * limits.samples <= most);
-    let mut best: Option<(f64, usize, State)> = None;
+    let mut found: Vec<(f64, usize, State)> = Vec::new();
     for slots in sizes {
         if let Some(state) = search(network, limits, slots) {
             let cost = state.work.nanoseconds(limits.log_degree);
-            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
-                best = Some((cost, slots, state));
+            // More slots at more cost help nothing: noise grows with the slots.
+            if found.iter().all(|(other, ..)| cost < *other) {
+                found.push((cost, slots, state));
             }
         }
     }
-    best.map(|(_, slots, state)| emit(network, limits, slots, &state))
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found
+        .into_iter()
+        .map(|(_, slots, state)| emit(network, limits, slots, &state))
+        .collect()
 }
 
 fn search(network: &Network, limits: Limits, slots: usize) -> Option<State> {
@@ -176,6 +183,7 @@ fn options(
                     schemes
                         .into_iter()
                         .filter(|scheme| alone || scheme.result().is_clean())
+                        .filter(|scheme| scheme.folds(slots).len() <= limits.folds)
                         .map(|scheme| (scheme, term_cost(limits, slots, scheme, matrix, level)))
                         .collect()
                 })
@@ -211,6 +219,14 @@ fn options(
             let work = polynomial_work(limits.model, polynomial, depth - depths[*source]);
             vec![(Vec::new(), layout, work.times(layout.ciphertexts(elements)))]
         }
+        StageKind::Shift { source, .. } => {
+            let layout = state.layouts[source];
+            if layout == Layout::Free {
+                Vec::new()
+            } else {
+                vec![(Vec::new(), layout, Work::default())]
+            }
+        }
         StageKind::Product { left, right } => {
             let layout = state.layouts[left];
             if layout != state.layouts[right]
@@ -226,8 +242,48 @@ fn options(
                 work.times(layout.ciphertexts(network.values[*left].elements)),
             )]
         }
+        StageKind::Fused {
+            source,
+            matrix,
+            cubic,
+            ..
+        } => fused_options(limits, slots, state.layouts[source], matrix, *cubic, level),
         StageKind::Function { .. } => Vec::new(),
     }
+}
+
+/// Only where one diagonal without rotation does: every weight stands where its element already is.
+fn fused_options(
+    limits: Limits,
+    slots: usize,
+    layout: Layout,
+    matrix: &SparseMatrix,
+    cubic: [f64; 4],
+    level: usize,
+) -> Vec<(Choice, Layout, Work)> {
+    if layout == Layout::Free {
+        return Vec::new();
+    }
+    let model = limits.model;
+    let mut found = Vec::new();
+    for scheme in Scheme::candidates(layout, matrix.rows(), matrix.columns(), slots) {
+        let terms = rotations(scheme, matrix, slots);
+        let single = terms.len() == 1 && terms.iter().all(|&(.., rotation)| rotation == 0);
+        if !single || scheme.folds(slots).len() > limits.folds {
+            continue;
+        }
+        let mut work = model.product(level + 2);
+        work += model.plain_product(level + 2);
+        work += model.rescale(level + 1);
+        work += model.product(level + 1);
+        let linear_terms = cubic[1..3].iter().filter(|&&value| value != 0.0).count();
+        let mut linear = model.plain_product(level + 1);
+        linear += model.rescale(level);
+        work += linear.times(linear_terms);
+        work += model.switch(level).times(scheme.folds(slots).len());
+        found.push((vec![scheme], scheme.result(), work));
+    }
+    found
 }
 
 /// (output, input, rotation) of every diagonal that is not zero, for one sample.
@@ -416,7 +472,7 @@ impl Emitter {
         label: &str,
         operation: Operation,
         depth: usize,
-        group: usize,
+        scaling: Scaling,
         results: usize,
     ) -> Vec<Register> {
         let results = self.registers.take(results);
@@ -425,7 +481,7 @@ impl Emitter {
             operation,
             results: results.clone(),
             depth,
-            group,
+            scaling,
         });
         results
     }
@@ -442,7 +498,15 @@ impl Emitter {
             return held;
         }
         held.into_iter()
-            .flat_map(|input| self.push(label, Operation::Align { input }, depth, 0, 1))
+            .flat_map(|input| {
+                self.push(
+                    label,
+                    Operation::Align { input },
+                    depth,
+                    Scaling::Derived,
+                    1,
+                )
+            })
             .collect()
     }
 
@@ -450,14 +514,14 @@ impl Emitter {
         let depth = self.depths[output];
         let (layout, registers) = match kind {
             StageKind::Linear { terms, bias } => {
-                let group = self.group();
+                let scaling = Scaling::Group(self.group());
                 let mut sum: Option<Vec<Register>> = None;
                 for (index, ((value, matrix), &scheme)) in terms.iter().zip(choice).enumerate() {
                     let inputs = self.aligned(*value, depth - 1, label);
                     let bias = if index == 0 { bias.as_slice() } else { &[] };
                     let operation = self.linear(inputs, scheme, matrix, bias, self.depth - depth);
                     let outputs = scheme.result().ciphertexts(matrix.rows());
-                    let own = self.push(label, operation, depth, group, outputs);
+                    let own = self.push(label, operation, depth, scaling, outputs);
                     self.note(label, scheme, matrix);
                     sum = Some(match sum {
                         None => own,
@@ -465,7 +529,13 @@ impl Emitter {
                             .into_iter()
                             .zip(own)
                             .flat_map(|(left, right)| {
-                                self.push(label, Operation::Add { left, right }, depth, group, 1)
+                                self.push(
+                                    label,
+                                    Operation::Add { left, right },
+                                    depth,
+                                    Scaling::Derived,
+                                    1,
+                                )
                             })
                             .collect(),
                     });
@@ -473,7 +543,7 @@ impl Emitter {
                 (choice[0].result(), sum.unwrap_or_default())
             }
             StageKind::Polynomial { source, polynomial } => {
-                let group = self.group();
+                let scaling = Scaling::Group(self.group());
                 let held = self.held[source].clone();
                 let results = held.into_iter().flat_map(|input| {
                     let polynomial = polynomial.clone();
@@ -481,9 +551,21 @@ impl Emitter {
                         label,
                         Operation::Polynomial { input, polynomial },
                         depth,
-                        group,
+                        scaling,
                         1,
                     )
+                });
+                let results = results.collect();
+                (self.layouts[source], results)
+            }
+            StageKind::Shift { source, constant } => {
+                let held = self.held[source].clone();
+                let results = held.into_iter().flat_map(|input| {
+                    let operation = Operation::AddPlain {
+                        input,
+                        plain: Plain::Constant(*constant),
+                    };
+                    self.push(label, operation, depth, Scaling::Derived, 1)
                 });
                 let results = results.collect();
                 (self.layouts[source], results)
@@ -495,15 +577,137 @@ impl Emitter {
                     .zip(self.held[right].iter().copied())
                     .collect();
                 let results = pairs.into_iter().flat_map(|(left, right)| {
-                    self.push(label, Operation::Multiply { left, right }, depth, 0, 1)
+                    self.push(
+                        label,
+                        Operation::Multiply { left, right },
+                        depth,
+                        Scaling::Derived,
+                        1,
+                    )
                 });
                 let results = results.collect();
                 (self.layouts[left], results)
+            }
+            StageKind::Fused {
+                source,
+                cubic,
+                matrix,
+                bias,
+            } => {
+                let scheme = choice[0];
+                let result = self.fused(*source, label, *cubic, matrix, bias, scheme, depth);
+                self.notes.push(format!(
+                    "{label}: fused, {} folds, result {}",
+                    scheme.folds(self.slots).len(),
+                    scheme.result().describe()
+                ));
+                (scheme.result(), vec![result])
             }
             StageKind::Function { .. } => return,
         };
         self.layouts.insert(output, layout);
         self.held.insert(output, registers);
+    }
+
+    /// `(c3 V x) x² + c2 V x² + c1 V x`, folded, plus the bias; the first two products are one level above the last.
+    fn fused(
+        &mut self,
+        source: Index,
+        label: &str,
+        [_, c1, c2, c3]: [f64; 4],
+        matrix: &SparseMatrix,
+        bias: &[f64],
+        scheme: Scheme,
+        depth: usize,
+    ) -> Register {
+        let level = self.depth - depth;
+        let scaled = |factor: f64| matrix.scale_rows(&vec![factor; matrix.rows()]);
+        let inputs = self.aligned(source, depth - 2, label);
+        let x = inputs[0];
+        let square = self.push(
+            label,
+            Operation::Multiply { left: x, right: x },
+            depth - 1,
+            Scaling::Derived,
+            1,
+        )[0];
+        let plain = |matrix: &SparseMatrix, input: Register, level: usize| {
+            let mut operation = self.linear(vec![input], scheme, matrix, &[], level);
+            if let Operation::Linear { folds, .. } = &mut operation {
+                folds.clear();
+            }
+            operation
+        };
+        let leading = plain(&scaled(c3), x, level + 1);
+        let quadratic = (c2 != 0.0).then(|| plain(&scaled(c2), square, level));
+        let scaling = Scaling::Group(self.group());
+        let factor = self.push(label, leading, depth - 1, scaling, 1)[0];
+        let product = Operation::Multiply {
+            left: factor,
+            right: square,
+        };
+        let mut sum = self.push(label, product, depth, Scaling::Derived, 1)[0];
+        let like = Scaling::Like(sum);
+        if let Some(operation) = quadratic {
+            let right = self.push(label, operation, depth, like, 1)[0];
+            sum = self.push(
+                label,
+                Operation::Add { left: sum, right },
+                depth,
+                Scaling::Derived,
+                1,
+            )[0];
+        }
+        if c1 != 0.0 {
+            let low = self.push(
+                label,
+                Operation::Align { input: x },
+                depth - 1,
+                Scaling::Derived,
+                1,
+            )[0];
+            let mut operation = self.linear(vec![low], scheme, &scaled(c1), &[], level);
+            if let Operation::Linear { folds, .. } = &mut operation {
+                folds.clear();
+            }
+            let right = self.push(label, operation, depth, like, 1)[0];
+            sum = self.push(
+                label,
+                Operation::Add { left: sum, right },
+                depth,
+                Scaling::Derived,
+                1,
+            )[0];
+        }
+        let steps: Vec<usize> = scheme
+            .folds(self.slots)
+            .iter()
+            .map(|step| step * self.limits.samples)
+            .collect();
+        if !steps.is_empty() {
+            sum = self.push(
+                label,
+                Operation::Fold { input: sum, steps },
+                depth,
+                Scaling::Derived,
+                1,
+            )[0];
+        }
+        if let Some(plain) = self
+            .bias(scheme.result(), bias, 1)
+            .into_iter()
+            .flatten()
+            .next()
+        {
+            sum = self.push(
+                label,
+                Operation::AddPlain { input: sum, plain },
+                depth,
+                Scaling::Derived,
+                1,
+            )[0];
+        }
+        sum
     }
 
     fn note(&mut self, label: &str, scheme: Scheme, matrix: &SparseMatrix) {

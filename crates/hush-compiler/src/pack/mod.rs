@@ -55,13 +55,24 @@ pub struct Planned {
     pub results: Vec<Register>,
     /// Levels consumed from the inputs to the results.
     pub depth: usize,
-    /// Instructions of one group have results of equal scale.
-    pub group: usize,
+    /// What the scale of the results follows from.
+    pub scaling: Scaling,
+}
+
+/// Where the scale of an instruction's results comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scaling {
+    /// Free to choose; instructions of one group have results of equal scale.
+    Group(usize),
+    /// Free to choose, and chosen equal to that of a register.
+    Like(Register),
+    /// Given by the operands.
+    Derived,
 }
 
 impl Packed {
     /// The program for given parameters (with exactly `depth + 1` chain primes) and one log2 scale per group.
-    /// The scale of a product follows from its operands.
+    /// The scales of products, shifts and aligned values follow from their operands.
     pub fn program(&self, name: &str, parameters: ParameterSpec, log_scales: &[f64]) -> Program {
         let mut program = Program {
             name: name.to_owned(),
@@ -101,13 +112,23 @@ impl Packed {
             .unwrap_or(0);
         let mut scales = vec![program.input_scale; count];
         for (planned, instruction) in self.instructions.iter().zip(&mut program.instructions) {
-            let scale = match &planned.operation {
-                Operation::Multiply { left, right } => {
-                    let prime = program.parameters.moduli[instruction.level + 1] as f64;
-                    scales[left.0 as usize] * scales[right.0 as usize] / prime
+            let scale = match planned.scaling {
+                Scaling::Group(group) => log_scales[group].exp2(),
+                Scaling::Like(register) => scales[register.0 as usize],
+                Scaling::Derived => {
+                    let operand = |register: Register| scales[register.0 as usize];
+                    match planned.operation {
+                        Operation::Multiply { left, right } => {
+                            let prime = program.parameters.moduli[instruction.level + 1] as f64;
+                            operand(left) * operand(right) / prime
+                        }
+                        _ => planned
+                            .operation
+                            .reads()
+                            .first()
+                            .map_or(1.0, |&first| operand(first)),
+                    }
                 }
-                Operation::Align { input } => scales[input.0 as usize],
-                _ => log_scales[planned.group].exp2(),
             };
             instruction.scale = scale;
             for result in &instruction.results {

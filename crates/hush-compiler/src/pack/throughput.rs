@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 
 use hush_program::{Block, Operation, PackingKind, Place, Plain, Register};
 
-use super::{Packed, Placement, Planned, Registers};
+use super::{Packed, Placement, Planned, Registers, Scaling};
 use crate::network::{Index, Network, StageKind};
 
 /// Packs a network for `slots` samples at a time. `None` if a tensor has more than `limit` elements, since each
-/// becomes a ciphertext.
+/// becomes a ciphertext. Fused stages have no such packing.
 pub fn pack(network: &Network, slots: usize, limit: usize) -> Option<Packed> {
     if network.values.iter().any(|vector| vector.elements > limit) {
+        return None;
+    }
+    if network
+        .stages
+        .iter()
+        .any(|stage| matches!(stage.kind, StageKind::Fused { .. }))
+    {
         return None;
     }
     let depths = network.depths();
@@ -93,7 +100,7 @@ impl Emitter {
         label: &str,
         operation: Operation,
         depth: usize,
-        group: usize,
+        scaling: Scaling,
         results: usize,
     ) -> Vec<Register> {
         let results = self.registers.take(results);
@@ -102,7 +109,7 @@ impl Emitter {
             operation,
             results: results.clone(),
             depth,
-            group,
+            scaling,
         });
         results
     }
@@ -118,7 +125,15 @@ impl Emitter {
             return held;
         }
         held.into_iter()
-            .flat_map(|input| self.push(label, Operation::Align { input }, depth, 0, 1))
+            .flat_map(|input| {
+                self.push(
+                    label,
+                    Operation::Align { input },
+                    depth,
+                    Scaling::Derived,
+                    1,
+                )
+            })
             .collect()
     }
 
@@ -126,7 +141,7 @@ impl Emitter {
         let depth = self.depths[output];
         match kind {
             StageKind::Linear { terms, bias } => {
-                let group = self.group();
+                let scaling = Scaling::Group(self.group());
                 let mut sum: Option<Vec<Register>> = None;
                 for (index, (value, matrix)) in terms.iter().enumerate() {
                     let inputs = self.aligned(*value, depth - 1, label);
@@ -154,14 +169,20 @@ impl Emitter {
                         folds: Vec::new(),
                         bias: bias.iter().map(own_bias).collect(),
                     };
-                    let own = self.push(label, operation, depth, group, bias.len());
+                    let own = self.push(label, operation, depth, scaling, bias.len());
                     sum = Some(match sum {
                         None => own,
                         Some(sum) => sum
                             .into_iter()
                             .zip(own)
                             .flat_map(|(left, right)| {
-                                self.push(label, Operation::Add { left, right }, depth, group, 1)
+                                self.push(
+                                    label,
+                                    Operation::Add { left, right },
+                                    depth,
+                                    Scaling::Derived,
+                                    1,
+                                )
                             })
                             .collect(),
                     });
@@ -169,7 +190,7 @@ impl Emitter {
                 sum.unwrap_or_default()
             }
             StageKind::Polynomial { source, polynomial } => {
-                let group = self.group();
+                let scaling = Scaling::Group(self.group());
                 let held = self.held[source].clone();
                 let results = held.into_iter().flat_map(|input| {
                     let polynomial = polynomial.clone();
@@ -177,9 +198,20 @@ impl Emitter {
                         label,
                         Operation::Polynomial { input, polynomial },
                         depth,
-                        group,
+                        scaling,
                         1,
                     )
+                });
+                results.collect()
+            }
+            StageKind::Shift { source, constant } => {
+                let held = self.held[source].clone();
+                let results = held.into_iter().flat_map(|input| {
+                    let operation = Operation::AddPlain {
+                        input,
+                        plain: Plain::Constant(*constant),
+                    };
+                    self.push(label, operation, depth, Scaling::Derived, 1)
                 });
                 results.collect()
             }
@@ -190,11 +222,17 @@ impl Emitter {
                     .zip(self.held[right].iter().copied())
                     .collect();
                 let results = pairs.into_iter().flat_map(|(left, right)| {
-                    self.push(label, Operation::Multiply { left, right }, depth, 0, 1)
+                    self.push(
+                        label,
+                        Operation::Multiply { left, right },
+                        depth,
+                        Scaling::Derived,
+                        1,
+                    )
                 });
                 results.collect()
             }
-            StageKind::Function { .. } => Vec::new(),
+            StageKind::Function { .. } | StageKind::Fused { .. } => Vec::new(),
         }
     }
 }
