@@ -10,7 +10,51 @@ use hush_simd::kernels;
 
 use crate::poly::Basis;
 use crate::pool::Buffer;
-use crate::ring::{Ring, in_parallel};
+use crate::ring::{Ring, in_any_order, in_parallel};
+
+/// Bytes of rows that can be read for every target anew.
+const RESIDENT: usize = 6 << 20;
+/// Targets extended together when rows are larger.
+const GROUP: usize = 4;
+/// Coefficients extended to all targets before the next are read: ten rows of them fit a
+/// second-level cache many times.
+const TILE: usize = 1024;
+
+/// One extension among several that share their rows.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// Tables of the source.
+    pub extension: &'a Extension,
+    /// Its rows, from [`Extension::rows`].
+    pub rows: &'a [u64],
+    /// Index of the modulus to extend to.
+    pub target: usize,
+    /// One limb.
+    pub out: &'a mut [u64],
+}
+
+/// [`Extension::extend`] for several targets, tile by tile, so that rows are read from
+/// memory once for all.
+pub fn extend_together(ring: &Ring, jobs: Vec<Job<'_>>) {
+    let tile = TILE.min(ring.degree());
+    let mut tiles: Vec<Vec<Job<'_>>> = (0..ring.degree() / tile).map(|_| Vec::new()).collect();
+    for job in jobs {
+        for (jobs, out) in tiles.iter_mut().zip(job.out.chunks_exact_mut(tile)) {
+            jobs.push(Job { out, ..job });
+        }
+    }
+    let run = |(i, jobs): (usize, Vec<Job<'_>>)| {
+        for job in jobs {
+            let rows: Vec<&[u64]> = job
+                .rows
+                .chunks_exact(ring.degree())
+                .map(|row| &row[i * tile..(i + 1) * tile])
+                .collect();
+            job.extension.combine(ring, job.target, &rows, job.out);
+        }
+    };
+    in_any_order(tiles.into_iter().enumerate(), run);
+}
 
 /// Tables to leave one set of source moduli.
 #[derive(Debug)]
@@ -105,16 +149,25 @@ impl Extension {
         kernels::rounded_quotient(ring.isa(), quotient, &scaled, &self.inverses);
     }
 
+    /// How many targets [`extend_together`] should take at once so that rows of `limbs` limbs
+    /// are read seldom and the results stay in cache: many only if the rows do not.
+    pub fn group(ring: &Ring, limbs: usize) -> usize {
+        if limbs * ring.degree() * size_of::<u64>() > RESIDENT {
+            GROUP.max(rayon::current_num_threads())
+        } else {
+            1
+        }
+    }
+
     /// Coefficients of the centred integer modulo modulus `target`, from `rows`.
     pub fn extend(&self, ring: &Ring, target: usize, rows: &[u64], out: &mut [u64]) {
         let rows: Vec<&[u64]> = rows.chunks_exact(ring.degree()).collect();
-        kernels::combine(
-            ring.isa(),
-            &ring.moduli()[target],
-            out,
-            &rows,
-            &self.weights[target],
-        );
+        self.combine(ring, target, &rows, out);
+    }
+
+    fn combine(&self, ring: &Ring, target: usize, rows: &[&[u64]], out: &mut [u64]) {
+        let q = &ring.moduli()[target];
+        kernels::combine(ring.isa(), q, out, rows, &self.weights[target]);
     }
 }
 

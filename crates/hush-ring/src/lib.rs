@@ -22,8 +22,8 @@ mod pool;
 mod ring;
 pub mod sample;
 
-pub use extension::Extension;
+pub use extension::{Extension, Job, extend_together};
 pub use hush_simd::{Isa, IsaError, Modulus, ModulusError, Multiplier};
 pub use poly::{Basis, Coeff, Ntt, Poly, Representation};
 pub use pool::{Buffer, Pool};
-pub use ring::{Ring, RingError, in_parallel};
+pub use ring::{Ring, RingError, in_any_order, in_parallel};

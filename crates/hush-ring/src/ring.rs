@@ -179,12 +179,7 @@ impl Ring {
             });
             (i, row)
         });
-        if rayon::current_num_threads() == 1 {
-            rows.for_each(|(i, row)| body(i, row));
-        } else {
-            let rows: Vec<_> = rows.collect();
-            rows.into_par_iter().for_each(|(i, row)| body(i, row));
-        }
+        in_any_order(rows, |(i, row)| body(i, row));
     }
 
     /// Coefficients to values: one transform per limb.
@@ -361,14 +356,17 @@ impl Ring {
 /// Runs `body(i, chunk)` on every chunk of `length` words, in parallel; on the calling thread if the
 /// current pool has no other.
 pub fn in_parallel(words: &mut [u64], length: usize, body: impl Fn(usize, &mut [u64]) + Sync) {
+    in_any_order(words.chunks_exact_mut(length).enumerate(), |(i, chunk)| {
+        body(i, chunk);
+    });
+}
+
+/// Runs `body` on every item, in parallel; on the calling thread, in order, if the current
+/// pool has no other.
+pub fn in_any_order<T: Send>(items: impl Iterator<Item = T>, body: impl Fn(T) + Sync + Send) {
     if rayon::current_num_threads() == 1 {
-        for (i, chunk) in words.chunks_exact_mut(length).enumerate() {
-            body(i, chunk);
-        }
+        items.for_each(body);
     } else {
-        words
-            .par_chunks_exact_mut(length)
-            .enumerate()
-            .for_each(|(i, chunk)| body(i, chunk));
+        items.collect::<Vec<_>>().into_par_iter().for_each(body);
     }
 }

@@ -41,18 +41,10 @@ impl Division {
         &self.extension
     }
 
-    /// words = (values - \[x\]_D) / D modulo chain prime `limb`, with `rows` of x from
-    /// [`Extension::rows`]: one NTT.
-    pub(super) fn finish(
-        &self,
-        ring: &Ring,
-        limb: usize,
-        rows: &[u64],
-        values: &[u64],
-        words: &mut [u64],
-    ) {
+    /// words = (values - \[x\]_D) / D modulo chain prime `limb`, where `words` holds the
+    /// coefficients of \[x\]_D: one NTT.
+    pub(super) fn finish(&self, ring: &Ring, limb: usize, values: &[u64], words: &mut [u64]) {
         let q = &ring.moduli()[limb];
-        self.extension.extend(ring, limb, rows, words);
         ring.table(limb).forward(words);
         let factor = self.minus_inverse[limb];
         kernels::subtract_scale_assign(ring.isa(), q, words, values, factor);
@@ -67,7 +59,8 @@ impl Division {
         });
         let mut out = Poly::unspecified(ring, Basis::chain(chain));
         ring.for_each_limb(&mut out, |limb, words| {
-            self.finish(ring, limb, &rows, poly.limb(limb), words);
+            self.extension.extend(ring, limb, &rows, words);
+            self.finish(ring, limb, poly.limb(limb), words);
         });
         out
     }

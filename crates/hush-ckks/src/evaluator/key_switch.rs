@@ -6,7 +6,11 @@
 //! multiplied by the key and divided while they are in cache, so what travels is the key,
 //! once.
 
-use hush_ring::{Basis, Buffer, Ntt, Poly, in_parallel};
+use std::ops::Range;
+
+use hush_ring::{
+    Basis, Buffer, Extension, Job, Ntt, Poly, extend_together, in_any_order, in_parallel,
+};
 use hush_simd::kernels;
 use rayon::prelude::*;
 
@@ -131,6 +135,65 @@ impl Evaluator {
             }
         });
         Hoisted { level, words }
+    }
+
+    /// Calls `body(limb, values, out)` for each limb of a range of target limbs, as
+    /// [`Evaluator::with_limb`] does, with one of equal pieces of `out`; rows that outgrow
+    /// the caches are read once for the whole range.
+    fn with_limbs(
+        &self,
+        digits: &Digits<'_>,
+        limbs: Range<usize>,
+        out: &mut [u64],
+        body: impl Fn(usize, &[&[u64]], &mut [u64]) + Sync + Send,
+    ) {
+        let ring = self.ring();
+        let degree = ring.degree();
+        let level = digits.level();
+        let pieces = out.chunks_exact_mut(out.len() / limbs.len());
+        let (part, rows) = match &digits.0 {
+            Source::Fresh(part, rows) => (part, rows),
+            Source::Hoisted(_) => {
+                in_any_order(limbs.zip(pieces), |(limb, out): (usize, &mut [u64])| {
+                    self.with_limb(digits, limb, |values| body(limb, values, out));
+                });
+                return;
+            }
+        };
+        let count = rows.len();
+        let mut scratch = ring.pool().take(limbs.len() * count * degree);
+        let mut jobs: Vec<Vec<Job<'_>>> = (0..count).map(|_| Vec::new()).collect();
+        for (i, out) in scratch.chunks_exact_mut(degree).enumerate() {
+            let (limb, d) = (limbs.start + i / count, i % count);
+            if !self.in_digit(level, d, limb) {
+                let digit = self.parameters.digit(level, d);
+                jobs[d].push(Job {
+                    extension: &self.digits[d][digit.len() - 1],
+                    rows: &rows[d],
+                    target: ring.modulus_index(Basis::extended(level.limbs()), limb),
+                    out,
+                });
+            }
+        }
+        extend_together(ring, jobs.into_iter().flatten().collect());
+        let scratches = scratch.chunks_exact_mut(count * degree);
+        let each = |((limb, out), scratch): ((usize, &mut [u64]), &mut [u64])| {
+            let target = ring.modulus_index(Basis::extended(level.limbs()), limb);
+            let values: Vec<&[u64]> = scratch
+                .chunks_exact_mut(degree)
+                .enumerate()
+                .map(|(d, values)| {
+                    if self.in_digit(level, d, limb) {
+                        part.limb(limb)
+                    } else {
+                        ring.table(target).forward(values);
+                        &*values
+                    }
+                })
+                .collect();
+            body(limb, &values, out);
+        };
+        in_any_order(limbs.zip(pieces).zip(scratches), each);
     }
 
     /// Calls `body` with the values of all digits on target limb `limb` (the chain limbs,
@@ -263,32 +326,70 @@ impl Evaluator {
             extension.scale_row(ring, i, row0);
             extension.scale_row(ring, i, row1);
         };
-        if rayon::current_num_threads() == 1 {
-            pairs.for_each(source);
-        } else {
-            pairs.collect::<Vec<_>>().into_par_iter().for_each(source);
-        }
+        in_any_order(pairs, source);
         for rows in &mut rows {
             extension.complete_rows(ring, rows);
         }
-        let dropped = extension.sources().iter().filter(|&&s| s < chain).count();
+        let kept = chain - extension.sources().iter().filter(|&&s| s < chain).count();
         let permutation = finish
             .automorphism
             .map(|element| ring.permutation(element.value() as usize));
-        let mut out = [0; 2].map(|_| Poly::unspecified(ring, Basis::chain(chain - dropped)));
-        ring.for_each_limb_of(out.each_mut(), |limb, out| {
-            let mut sums = ring.pool().take(2 * degree);
-            let (sum0, sum1) = sums.split_at_mut(degree);
-            self.switch_limb(digits, key, limb, [sum0, sum1]);
-            lift(limb, [sum0, sum1]);
-            for (half, sum) in [sum0, sum1].into_iter().enumerate() {
-                division.finish(ring, limb, &rows[half], sum, out[half]);
+        let mut out = [0; 2].map(|_| Poly::unspecified(ring, Basis::chain(kept)));
+        let [out0, out1] = out.each_mut();
+        let group = Extension::group(ring, chain);
+        let mut limbs: Vec<[&mut [u64]; 2]> = out0
+            .limbs_mut()
+            .zip(out1.limbs_mut())
+            .map(|(out0, out1)| [out0, out1])
+            .collect();
+        // One limb from its digits to its quotients.
+        let finished = |limb: usize, out: &mut [&mut [u64]; 2], sums: &mut [u64]| {
+            for (out, sum) in out.iter_mut().zip(sums.chunks_exact_mut(degree)) {
+                division.finish(ring, limb, sum, out);
                 if let Some(permutation) = &permutation {
-                    sum.copy_from_slice(out[half]);
-                    kernels::permute(ring.isa(), permutation, out[half], sum);
+                    sum.copy_from_slice(out);
+                    kernels::permute(ring.isa(), permutation, out, sum);
                 }
             }
-        });
+        };
+        let summed = |limb: usize, values: &[&[u64]], sums: &mut [u64]| {
+            let (sum0, sum1) = sums.split_at_mut(degree);
+            self.inner_product(digits.level(), limb, values, key, [sum0, sum1]);
+            lift(limb, [sum0, sum1]);
+        };
+        if group == 1 {
+            in_any_order(limbs.iter_mut().enumerate(), |(limb, out)| {
+                let mut sums = ring.pool().take(2 * degree);
+                self.with_limb(digits, limb, |values| summed(limb, values, &mut sums));
+                for (out, rows) in out.iter_mut().zip(&rows) {
+                    extension.extend(ring, limb, rows, out);
+                }
+                finished(limb, out, &mut sums);
+            });
+            return out;
+        }
+        // The threads share the rows of one group at a time.
+        for (index, limbs) in limbs.chunks_mut(group).enumerate() {
+            let first = index * group;
+            let mut sums = ring.pool().take(2 * limbs.len() * degree);
+            self.with_limbs(digits, first..first + limbs.len(), &mut sums, summed);
+            let jobs = limbs.iter_mut().enumerate().flat_map(|(i, out)| {
+                out.iter_mut().zip(&rows).map(move |(out, rows)| Job {
+                    extension,
+                    rows,
+                    target: first + i,
+                    out,
+                })
+            });
+            extend_together(ring, jobs.collect());
+            let sums = sums.chunks_exact_mut(2 * degree);
+            in_any_order(
+                limbs.iter_mut().zip(sums).enumerate(),
+                |(i, (out, sums))| {
+                    finished(first + i, out, sums);
+                },
+            );
+        }
         out
     }
 
