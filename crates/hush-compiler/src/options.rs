@@ -20,6 +20,9 @@ pub struct Options {
     pub security_bits: u32,
     /// Calibrated activation ranges are widened by this share of their width, half on each side. Default 0.2.
     pub activation_margin: f64,
+    /// Bits that every message may grow beyond the largest one seen on the calibration data before it wraps around
+    /// the modulus and its result is lost. Default 2: four times.
+    pub headroom_bits: f64,
     /// Highest degree tried for an activation. Default 127.
     pub max_degree: usize,
     /// Seed of the noise in the final simulation. Default 0.
@@ -34,6 +37,7 @@ impl Default for Options {
             packing: None,
             security_bits: 128,
             activation_margin: 0.2,
+            headroom_bits: 2.0,
             max_degree: 127,
             seed: 0,
         }
@@ -58,6 +62,9 @@ impl Options {
         }
         if !(0.0..=10.0).contains(&self.activation_margin) {
             return fail("activation margin", "must be between 0 and 10");
+        }
+        if !(0.0..=40.0).contains(&self.headroom_bits) {
+            return fail("headroom bits", "must be between 0 and 40");
         }
         if !(2..=1023).contains(&self.max_degree) {
             return fail("largest degree", "must be between 2 and 1023");

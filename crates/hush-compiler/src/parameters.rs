@@ -14,9 +14,6 @@ use crate::error::CompileError;
 use crate::minimize::minimize;
 use crate::noise::{Assessment, Sensitivity};
 
-/// Bits by which the modulus must exceed the largest message seen, beyond the sign.
-const HEADROOM: f64 = 1.0;
-
 /// Bits by which special primes exceed the largest digit at least.
 const SPECIAL_SLACK: f64 = 0.3;
 
@@ -80,6 +77,7 @@ struct Search<'a> {
     sensitivity: &'a Sensitivity,
     sketch: Program,
     limit: f64,
+    headroom: f64,
     special: usize,
     lowest: f64,
 }
@@ -121,7 +119,7 @@ impl Search<'_> {
         let rooms: Vec<f64> = assessment
             .rooms
             .iter()
-            .map(|room| room - HEADROOM)
+            .map(|room| room - self.headroom)
             .collect();
         if rooms.iter().any(|&room| room <= 0.0) || !assessment.smooth.is_finite() {
             return Ok(None);
@@ -134,7 +132,7 @@ impl Search<'_> {
     fn assess_scales(&mut self, scales: &[f64]) -> Result<Option<Assessment>, CompileError> {
         self.sensitivity.set_scales(&mut self.sketch, scales);
         let assessment = self.sensitivity.assess(&self.sketch)?;
-        let usable = assessment.headroom >= HEADROOM && assessment.smooth.is_finite();
+        let usable = assessment.headroom >= self.headroom && assessment.smooth.is_finite();
         Ok(usable.then_some(assessment))
     }
 
@@ -237,7 +235,8 @@ impl Sizes {
     }
 }
 
-/// The most precise sizes for a chain of `primes` primes with `special` special ones and log2(QP) up to `limit`.
+/// The most precise sizes for a chain of `primes` primes with `special` special ones, log2(QP) up to `limit` and
+/// `headroom` bits between the largest message and the modulus, the sign apart.
 ///
 /// # Errors
 /// Only for a program that breaks its own rules; `None` if nothing fits.
@@ -247,12 +246,14 @@ pub fn tune(
     primes: usize,
     special: usize,
     limit: f64,
+    headroom: f64,
 ) -> Result<Option<Tuned>, CompileError> {
     let parameters = shape(log_degree, primes, special);
     let mut search = Search {
         sensitivity,
         sketch: sensitivity.sketch(parameters),
         limit,
+        headroom,
         special,
         lowest: min_bits(log_degree),
     };

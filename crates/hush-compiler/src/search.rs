@@ -286,7 +286,15 @@ fn attempt(
     let Some(limit) = budget(log_degree, options.security_bits) else {
         return Ok(Err(reached));
     };
-    let Some(mut tuned) = tune(sensitivity, log_degree, primes, special, limit)? else {
+    let Some(mut tuned) = tune(
+        sensitivity,
+        log_degree,
+        primes,
+        special,
+        limit,
+        options.headroom_bits,
+    )?
+    else {
         return Ok(Err(reached));
     };
     let noise = |tuned: &Tuned| DEVIATIONS * tuned.assessment.deviation;
@@ -299,7 +307,14 @@ fn attempt(
     let (mut low, mut high) = (0.0, tuned.parameters.log_q_p());
     while noise(&tuned) < SPARE_SHARE * options.precision && high - low > 2.0 {
         let middle = 0.5 * (low + high);
-        match tune(sensitivity, log_degree, primes, special, middle)? {
+        match tune(
+            sensitivity,
+            log_degree,
+            primes,
+            special,
+            middle,
+            options.headroom_bits,
+        )? {
             Some(smaller) if noise(&smaller) <= SPARE_SHARE * options.precision => {
                 high = middle;
                 tuned = smaller;

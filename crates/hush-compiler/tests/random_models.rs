@@ -401,3 +401,37 @@ fn what_cannot_be_reached_says_what_would_help() {
     let error = compile(&graph, &data, &options).unwrap_err();
     insta::assert_snapshot!(error, @"option security bits: must be 128, 192 or 256");
 }
+
+#[test]
+fn the_report_is_a_table() {
+    let mut random = Random::new(70);
+    let graph = mlp(&mut random, &[6, 4, 2], &Function::Sigmoid);
+    let data = calibration(&mut random, 64, 6);
+    let compiled = compile(&graph, &data, &Options::default()).unwrap();
+    insta::assert_snapshot!(compiled.report, @r"
+    mlp
+      packing             latency (predicted for one sample: latency packing 5.0 ms)
+      samples per group   1
+      ring degree         2^13, 8 slots
+      chain               30.9 17.3 19.1 17.2 30.8 16.8 bits
+      special primes      25.8 25.8 bits
+      security            128 bits (log2 QP = 183.7)
+      levels              5
+      key switches        9 (6 rotations)
+      products            4 of ciphertexts, 8 with plaintexts
+      evaluation keys     5, 2.77 MB
+      input ciphertexts   1 x 138.3 kB
+      output ciphertexts  1 x 63.5 kB
+      predicted error     3.3e-4 (asked for 1e-3; activations 3.1e-4)
+      predicted time      4.971 ms per sample, 5.0 ms per group, one thread
+      headroom            2.0 bits
+      simulation          64 of 64 calibration rows: largest error 3.2e-4, 0 with another arg max
+    layouts
+      x: 4 inputs in turn in blocks of 4
+      fc0: 4 diagonals, 1 fold, result repeated with period 4
+      fc1: 1 diagonal, 2 folds, result one in 4 slots
+    activations
+      node  function          range        covered  degree  fit error  outside
+      act0   sigmoid  -1.60 to 1.90  -1.95 to 2.25       5     6.1e-4        0
+    ");
+}
