@@ -3,7 +3,7 @@
 use std::process;
 
 use crate::failure::{Failure, Result};
-use crate::output;
+use crate::{output, passphrase};
 
 /// The exit code after an interruption, as shells report one.
 pub(crate) const EXIT_CODE: i32 = 130;
@@ -13,6 +13,7 @@ pub(crate) fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         // Held until the process is gone, so that no output begins or ends meanwhile.
         let _abandoned = output::abandon_all();
+        passphrase::restore_terminal();
         eprintln!("\nerror: interrupted\nhint: no output was written; run the command again");
         process::exit(EXIT_CODE);
     })

@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use clap::Args;
 use hush_client::passphrase::Passphrase;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
@@ -53,12 +55,34 @@ fn ask(confirm: bool) -> Result<Zeroizing<String>> {
                 .into(),
         );
     }
-    let first = Zeroizing::new(rpassword::prompt_password("Passphrase: ")?);
+    let first = prompt("Passphrase: ")?;
     if confirm {
-        let second = Zeroizing::new(rpassword::prompt_password("Again: ")?);
+        let second = prompt("Again: ")?;
         if *first != *second {
             return Err(Failure::new("the passphrases differ").into());
         }
     }
     Ok(first)
+}
+
+/// The terminal as it was before a question turned its echo off.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+fn before() -> MutexGuard<'static, Option<Termios>> {
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn prompt(question: &str) -> Result<Zeroizing<String>> {
+    *before() = tcgetattr(stdin()).ok();
+    let answer = rpassword::prompt_password(question);
+    *before() = None;
+    Ok(Zeroizing::new(answer?))
+}
+
+/// Turns the echo on again if a question is interrupted.
+pub(crate) fn restore_terminal() {
+    if let Some(termios) = before().as_ref() {
+        // Nothing else can be done if the terminal is gone.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, termios);
+    }
 }

@@ -179,6 +179,7 @@ fn options_out_of_range() {
         ("--batch", "0"),
         ("--security", "80"),
         ("--margin", "99"),
+        ("--headroom", "99"),
         ("--max-degree", "1"),
     ] {
         let said = sandbox.hush(&[&COMPILE[..], &[option, value]].concat());

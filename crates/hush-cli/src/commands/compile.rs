@@ -49,9 +49,6 @@ pub(crate) struct CompileArguments {
     /// Bits that any value may outgrow the calibration data by before the result is lost
     #[arg(long, value_name = "BITS", default_value_t = 3.0)]
     headroom: f64,
-    /// Bits that a message may grow beyond the largest of the calibration data before it is lost
-    #[arg(long, value_name = "BITS", default_value_t = Options::default().headroom_bits)]
-    headroom: f64,
     /// Highest degree tried for an activation
     #[arg(long, value_name = "DEGREE", default_value_t = Options::default().max_degree)]
     max_degree: usize,
@@ -80,7 +77,6 @@ impl CompileArguments {
             }),
             security_bits: self.security,
             activation_margin: self.margin,
-            headroom_bits: self.headroom,
             headroom_bits: self.headroom,
             max_degree: self.max_degree,
             seed: self.seed,

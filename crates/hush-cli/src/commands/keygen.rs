@@ -13,7 +13,7 @@ use crate::failure::Result;
 use crate::files;
 use crate::output::{Access, Existing, Output};
 use crate::passphrase::PassphraseArguments;
-use crate::terminal::{Outcome, Terminal, bytes};
+use crate::terminal::{Outcome, Terminal, bytes, counted};
 
 /// File name of the secret key in its folder.
 pub(crate) const SECRET_KEY: &str = "secret.key";
@@ -68,12 +68,13 @@ pub(crate) fn run(arguments: &KeygenArguments, terminal: Terminal) -> Result<Out
     };
     Ok(Outcome {
         text: format!(
-            "key {}\n  {}  {}, {protection}; keep it to yourself\n  {}  {}, {keys} keys; give it to the server",
+            "key {}\n  {}  {}, {protection}; keep it to yourself\n  {}  {}, {}; give it to the server",
             key.key_id(),
             secret_path.display(),
             bytes(secret_bytes),
             evaluation_path.display(),
             bytes(evaluation_bytes),
+            counted(keys, "key"),
         ),
         json: json!({
             "key_id": key.key_id().to_string(),
