@@ -213,26 +213,28 @@ def model_table(results):
 
 
 def quality_table(results):
-    """Encrypted beside float on the validation rows, the worst of all rounds."""
-    rows = []
+    """Encrypted beside float on the validation rows, the worst of all rounds; one column a model and packing."""
     demos = results["hush_demo"]
-    for index, model in enumerate(demos[-1]["models"] if demos else []):
+    if not demos:
+        return None
+    titles = ["packing", "same class as float", "accuracy, encrypted", "accuracy, float", "F1, encrypted", "F1, float",
+              "largest error of an output", "one run of the model, ms", "samples a run, at most", "evaluation keys",
+              "encrypted input of a run", "encrypted output of a run", "N", "log2(QP), bits", "security, bits"]
+    header, columns = [""], []
+    for index, model in enumerate(demos[-1]["models"]):
         for packing in ("latency", "batch"):
             runs = [demo["models"][index][packing] for demo in demos]
             worst = min(runs, key=lambda run: (run["same_predictions"], -run["largest_error"]))
-            rows.append([
-                f"`{model['name']}`", packing, f"{worst['same_predictions']} of {demos[-1]['samples']}",
-                f"{worst['accuracy']:.4f} / {model['float']['accuracy']:.4f}",
-                f"{worst['f1']:.4f} / {model['float']['f1']:.4f}",
+            header.append(f"`{model['name']}`")
+            columns.append([
+                packing, f"{worst['same_predictions']} of {demos[-1]['samples']}", f"{worst['accuracy']:.4f}",
+                f"{model['float']['accuracy']:.4f}", f"{worst['f1']:.4f}", f"{model['float']['f1']:.4f}",
                 f"{max(run['largest_error'] for run in runs):.1e}",
-                f"2^{worst['log_degree']}, {worst['log2_q_p']:.0f} bits", worst["security_bits"],
                 milliseconds(median_of(runs, "milliseconds", "per_group")), f"{worst['samples_per_group']:,}",
                 size(median_of(runs, "bytes", "evaluation_key")), size(median_of(runs, "bytes", "group_input")),
-                size(median_of(runs, "bytes", "group_output"))])
-    header = ["model", "packing", "same class", "accuracy, encrypted / float", "F1, encrypted / float",
-              "largest error", "N, log2(QP)", "security, bits", "ms a group", "samples a group", "evaluation keys",
-              "inputs of a group", "outputs of a group"]
-    return table(header, rows, left=2) if rows else None
+                size(median_of(runs, "bytes", "group_output")), f"2^{worst['log_degree']}",
+                f"{worst['log2_q_p']:.0f}", worst["security_bits"]])
+    return table(header, [[title, *cells] for title, *cells in zip(titles, *columns)])
 
 
 def machine_line(machine):
@@ -257,12 +259,13 @@ def report(results):
     measured = Measured(results)
     isa = measured.best_isa()
     pinned = "pinned to the first core" if results["machine"].get("pinned") else "not pinned"
+    rounds = "one round" if results["rounds"] == 1 else f"{results['rounds']} rounds"
     sections = [
         "# Benchmarks",
         f"Measured on {results['date']}: {machine_line(results['machine'])}.\n\n"
         f"Peers: {', '.join(versions(results)) or 'none'}. "
         f"HushML used {isa or 'the best instruction set it found'}. "
-        f"Medians over {results['rounds']} rounds; in each round every library runs every size in turn, "
+        f"Medians over {rounds}; in each round every library runs every size in turn, "
         f"{pinned}, with one thread unless a table says otherwise.",
         "Written by `make bench-peers`, which installs the peers into throw-away environments (TenSEAL needs "
         "Python 3.11, OpenFHE's wheel Python 3.10; what is missing is left out). Run it on a quiet machine.",
