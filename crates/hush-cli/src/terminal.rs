@@ -45,6 +45,11 @@ impl Terminal {
         Ok(())
     }
 
+    /// Prints a warning on standard error.
+    pub(crate) fn warn(self, warning: &str) {
+        eprintln!("{} {warning}", Painter::stderr().note("warning:"));
+    }
+
     /// Prints a failure on standard error, and as an object on standard output for machines.
     pub(crate) fn fail(self, error: &anyhow::Error) {
         let causes = causes_of(error);

@@ -64,6 +64,19 @@ fn a_batch_of_several_groups() {
 }
 
 #[test]
+fn inputs_outside_the_calibrated_range_are_warned_of() {
+    let sandbox = Sandbox::with_ciphertexts();
+    let values = floats(&[0.0, 1.0, 2.0, -3.5, 0.0, 0.0, 0.0, 3.0, 4.0]);
+    sandbox.write_npy("wide.npy", "<f4", "(3, 3)", &values);
+    let arguments = encrypt_arguments("square", "keys", "wide.npy", "wide.ct");
+    let said = sandbox.hush(&arguments);
+    assert_eq!(said.code, Some(0));
+    let expected = "warning: 2 samples of input `x` lie outside -3 to 3, which the model was \
+                    calibrated on: results may be wrong (the first is sample 1, counted from 0)\n";
+    assert_eq!(said.stderr, expected);
+}
+
+#[test]
 fn json_is_one_object_on_standard_output() {
     let sandbox = Sandbox::with_ciphertexts();
     let steps: [&[&str]; 5] = [

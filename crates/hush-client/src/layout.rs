@@ -63,6 +63,48 @@ pub fn check_inputs(spec: &ClientSpec, tensors: &[Tensor]) -> Result<usize, Clie
     })
 }
 
+/// Samples of one input that lie outside the range that the model was calibrated on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outliers {
+    /// The input.
+    pub tensor: String,
+    /// Smallest and largest element of the calibration data.
+    pub range: (f64, f64),
+    /// The first such sample, from 0.
+    pub first: usize,
+    /// How many samples there are.
+    pub count: usize,
+}
+
+/// What lies outside the calibrated ranges, an entry an input with such samples: the model may give
+/// wrong results for them.
+///
+/// The inputs must have passed [`check_inputs`].
+pub fn find_outliers(spec: &ClientSpec, tensors: &[Tensor]) -> Vec<Outliers> {
+    let pairs = spec.inputs.iter().zip(tensors);
+    pairs
+        .filter_map(|(wanted, tensor)| {
+            let range = wanted.range?;
+            let outside = |values: &[f64]| {
+                let mut values = values.iter();
+                values.any(|value| !(range.0..=range.1).contains(value))
+            };
+            let samples = tensor.data().chunks(wanted.places.len().max(1));
+            let mut samples = samples
+                .enumerate()
+                .filter(|(_, values)| outside(values))
+                .map(|(sample, _)| sample);
+            let first = samples.next()?;
+            Some(Outliers {
+                tensor: wanted.name.clone(),
+                range,
+                first,
+                count: 1 + samples.count(),
+            })
+        })
+        .collect()
+}
+
 /// The slot vectors of group `group`: those of the first input tensor, then those of the next.
 ///
 /// The inputs must have passed [`check_inputs`].
@@ -230,6 +272,17 @@ mod tests {
                 })
             ));
         }
+    }
+
+    #[test]
+    fn samples_outside_the_calibrated_range_are_counted() {
+        let mut spec = spec(2, 2);
+        let input = tensor(5, 2);
+        assert_eq!(find_outliers(&spec, std::slice::from_ref(&input)), []);
+        spec.inputs[0].range = Some((2.0, 8.0));
+        let found = find_outliers(&spec, &[input]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].first, found[0].count), (0, 2));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub use keys::{
     generate_secret_key, key_request, parameters, read_secret_key, write_evaluation_keys,
     write_secret_key,
 };
-pub use layout::{check_inputs, decode_outputs, encode_group, encode_inputs};
+pub use layout::{
+    Outliers, check_inputs, decode_outputs, encode_group, encode_inputs, find_outliers,
+};
 pub use post::{finish_outputs, outputs_are_indices};
 pub use tensor::Tensor;

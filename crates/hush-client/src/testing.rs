@@ -19,6 +19,7 @@ pub(crate) fn spec(samples: usize, stride: usize) -> ClientSpec {
                 }]
             })
             .collect(),
+        range: None,
     };
     ClientSpec {
         program_id: [7; 32],

@@ -33,6 +33,7 @@ fn spec() -> ClientSpec {
                 }]
             })
             .collect(),
+        range: None,
     };
     ClientSpec {
         program_id: [7; 32],

@@ -27,6 +27,17 @@ pub struct Calibrated {
 }
 
 impl Calibrated {
+    /// Smallest and largest element of an input tensor; nothing without rows.
+    pub fn input_range(&self, input: usize) -> Option<(f64, f64)> {
+        let elements = self.rows.iter().flat_map(|row| &row[input]);
+        elements.fold(None, |range, &element| match range {
+            Some((smallest, largest)) => {
+                Some((f64::min(smallest, element), f64::max(largest, element)))
+            }
+            None => Some((element, element)),
+        })
+    }
+
     /// At most `count` rows, evenly spread.
     pub fn spread(&self, count: usize) -> Vec<usize> {
         let total = self.rows.len();

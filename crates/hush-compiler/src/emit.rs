@@ -2,6 +2,7 @@
 
 use hush_program::{ClientSpec, Packing, ProgramError, TensorSpec};
 
+use crate::calibrate::Calibrated;
 use crate::network::{Network, Port};
 use crate::pack::Placement;
 use crate::search::Chosen;
@@ -10,7 +11,11 @@ use crate::search::Chosen;
 ///
 /// # Errors
 /// If the program cannot be encoded or the result fails its own check.
-pub fn client_spec(network: &Network, chosen: &Chosen) -> Result<ClientSpec, ProgramError> {
+pub fn client_spec(
+    network: &Network,
+    calibrated: &Calibrated,
+    chosen: &Chosen,
+) -> Result<ClientSpec, ProgramError> {
     let (packed, program) = (&chosen.packed, &chosen.program);
     let tensors = |ports: &[Port], placements: &[Placement]| {
         ports
@@ -21,9 +26,14 @@ pub fn client_spec(network: &Network, chosen: &Chosen) -> Result<ClientSpec, Pro
                 shape: port.shape.clone(),
                 ciphertexts: placement.ciphertexts,
                 places: placement.places.clone(),
+                range: None,
             })
-            .collect()
+            .collect::<Vec<_>>()
     };
+    let mut inputs = tensors(&network.inputs, &packed.input_places);
+    for (index, input) in inputs.iter_mut().enumerate() {
+        input.range = calibrated.input_range(index);
+    }
     let output_scale = program
         .instructions
         .iter()
@@ -39,7 +49,7 @@ pub fn client_spec(network: &Network, chosen: &Chosen) -> Result<ClientSpec, Pro
         input_scale: program.input_scale,
         output_level: program.input_level - packed.depth,
         output_scale,
-        inputs: tensors(&network.inputs, &packed.input_places),
+        inputs,
         outputs: tensors(&network.outputs, &packed.output_places),
         packing: Packing {
             kind: packed.kind,

@@ -76,7 +76,7 @@ pub fn compile(
     let chosen = search::search(&approximated, &calibrated, options)?;
     let best = &chosen[0];
     best.program.check()?;
-    let client_spec = emit::client_spec(&approximated.network, best)?;
+    let client_spec = emit::client_spec(&approximated.network, &calibrated, best)?;
     let agreement = agree(best, &calibrated, options)?;
     let report = report::report(
         &approximated,

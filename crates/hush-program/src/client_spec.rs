@@ -36,7 +36,7 @@ pub struct ClientSpec {
 }
 
 /// Shape and placement of one tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TensorSpec {
     /// Name in the model.
     pub name: String,
@@ -48,6 +48,9 @@ pub struct TensorSpec {
     /// one or more places with the same value for an output (the data owner averages them). Sample s is
     /// `s * packing.sample_stride` slots further, modulo n. Slots that no element fills hold zero.
     pub places: Vec<Vec<Place>>,
+    /// Smallest and largest element of an input on the calibration data, where known: outside, the results say
+    /// little. `None` for outputs.
+    pub range: Option<(f64, f64)>,
 }
 
 /// One slot of one ciphertext of a tensor.

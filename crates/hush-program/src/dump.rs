@@ -128,9 +128,12 @@ impl Display for TensorSpec {
         let shape: Vec<String> = batch
             .chain(self.shape.iter().map(ToString::to_string))
             .collect();
+        let range = self.range.map_or_else(String::new, |(smallest, largest)| {
+            format!(" of {smallest:.4} to {largest:.4}")
+        });
         write!(
             out,
-            "{} [{}] in {} ciphertext{}, {replicas} place{} per element",
+            "{} [{}]{range} in {} ciphertext{}, {replicas} place{} per element",
             self.name,
             shape.join(", "),
             self.ciphertexts,

@@ -232,6 +232,7 @@ mod tests {
                 ciphertext: 0,
                 slot: 0,
             }]],
+            range: None,
         };
         ClientSpec {
             program_id: [7; 32],

@@ -382,6 +382,11 @@ impl TensorSpec {
         if self.elements() != Some(self.places.len()) {
             return fail("has not one list of places per element");
         }
+        if let Some((smallest, largest)) = self.range
+            && !(smallest.is_finite() && largest.is_finite() && smallest <= largest)
+        {
+            return fail("its range is no interval");
+        }
         let mut taken = BTreeSet::new();
         for places in &self.places {
             if places.is_empty() {

@@ -292,6 +292,7 @@ fn to_tensor(tensor: &TensorSpec) -> stored::TensorSpecV1 {
                     .collect()
             })
             .collect(),
+        range: tensor.range,
     }
 }
 
@@ -320,6 +321,7 @@ fn from_tensor(tensor: stored::TensorSpecV1) -> Result<TensorSpec, ProgramError>
                     .collect::<Result<_, ProgramError>>()
             })
             .collect::<Result<_, _>>()?,
+        range: tensor.range,
     })
 }
 

@@ -178,7 +178,7 @@ fn the_text_form() {
     program id abababababababababababababababababababababababababababababababab
     N = 2^13, chain 30.0 25.6 25.6 25.6 25.6 bits, special 31.0 bits, log2(QP) = 163.2
     slots 8, packing latency, 1 sample per group, stride 1
-    input a [batch, 2, 2] in 1 ciphertext, 2 places per element at level 4 scale 2^26.00
+    input a [batch, 2, 2] of -1.5000 to 2.0000 in 1 ciphertext, 2 places per element at level 4 scale 2^26.00
     input b [batch, 2, 2] in 1 ciphertext, 2 places per element at level 4 scale 2^26.00
     output y [batch, 2, 2] in 1 ciphertext, 2 places per element at level 0 scale 2^26.45
     relinearization key to level 3

@@ -200,7 +200,7 @@ pub struct ClientSpecV1 {
 }
 
 /// Shape and placement of one tensor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TensorSpecV1 {
     /// Name in the model.
     pub name: String,
@@ -210,6 +210,8 @@ pub struct TensorSpecV1 {
     pub ciphertexts: u32,
     /// (ciphertext, slot) of every replica of every element.
     pub places: Vec<Vec<(u32, u64)>>,
+    /// Smallest and largest element on the calibration data.
+    pub range: Option<(f64, f64)>,
 }
 
 /// How samples share ciphertexts.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hush_client::{encrypt, read_secret_key};
+use hush_client::{encrypt, find_outliers, read_secret_key};
 use hush_keys::SecureRng;
 use serde_json::json;
 
@@ -61,6 +61,20 @@ pub(crate) fn run(arguments: &EncryptArguments, terminal: Terminal) -> Result<Ou
     let (_, encrypted) = encrypt(&spec, &tensors, &key, &mut rng, &mut output, &mut progress)?;
     bar.finish_and_clear();
     let size = output.commit()?;
+    let outliers = find_outliers(&spec, &tensors);
+    for outlier in &outliers {
+        terminal.warn(&format!(
+            "{} of input `{}` {} outside {} to {}, which the model was calibrated on: results may be wrong \
+             (the first is sample {}, counted from 0)",
+            counted(outlier.count, "sample"),
+            outlier.tensor,
+            if outlier.count == 1 { "lies" } else { "lie" },
+            outlier.range.0,
+            outlier.range.1,
+            outlier.first
+        ));
+    }
+    let outliers: usize = outliers.iter().map(|outlier| outlier.count).sum();
     Ok(Outcome {
         text: format!(
             "encrypted {} into {}, {} in `{}`",
@@ -73,6 +87,7 @@ pub(crate) fn run(arguments: &EncryptArguments, terminal: Terminal) -> Result<Ou
             "output": { "path": arguments.output, "bytes": size },
             "samples": encrypted.samples,
             "ciphertexts": encrypted.ciphertexts,
+            "outside_calibrated_range": outliers,
             "key_id": key.key_id().to_string(),
         }),
     })

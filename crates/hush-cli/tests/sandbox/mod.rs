@@ -284,6 +284,7 @@ fn square_model(constant: f64) -> (Program, ClientSpec) {
                 }]
             })
             .collect(),
+        range: (name == "x").then_some((-3.0, 3.0)),
     };
     let client_spec = ClientSpec {
         program_id: program.id().expect("an encodable program"),

@@ -170,6 +170,7 @@ pub fn client_spec() -> ClientSpec {
                 ]
             })
             .collect(),
+        range: (name == "a").then_some((-1.5, 2.0)),
     };
     ClientSpec {
         program_id: program.id().unwrap(),

@@ -74,6 +74,7 @@ fn client_spec() -> ClientSpecV1 {
         shape: vec![elements],
         ciphertexts: 1,
         places: (0..elements).map(|slot| vec![(0, slot)]).collect(),
+        range: (name == "x").then_some((-1.0, 2.5)),
     };
     ClientSpecV1 {
         program_id: [7; 32],
