@@ -410,25 +410,25 @@ fn the_report_is_a_table() {
     let compiled = compile(&graph, &data, &Options::default()).unwrap();
     insta::assert_snapshot!(compiled.report, @r"
     mlp
-      packing             latency (predicted for one sample: latency packing 5.0 ms)
+      packing             latency (predicted for one sample: latency packing 3.4 ms)
       samples per group   1
-      ring degree         2^13, 8 slots
-      chain               30.9 17.3 19.1 17.2 30.8 16.8 bits
-      special primes      25.8 25.8 bits
-      security            128 bits (log2 QP = 183.7)
+      ring degree         2^13, 32 slots
+      chain               31.0 17.3 19.1 17.2 33.1 16.8 bits
+      special primes      25.7 25.7 bits
+      security            128 bits (log2 QP = 186.0)
       levels              5
-      key switches        9 (6 rotations)
-      products            4 of ciphertexts, 8 with plaintexts
-      evaluation keys     5, 2.77 MB
-      input ciphertexts   1 x 138.3 kB
+      key switches        8 (5 rotations)
+      products            4 of ciphertexts, 5 with plaintexts
+      evaluation keys     6, 2.30 MB
+      input ciphertexts   1 x 141.3 kB
       output ciphertexts  1 x 63.5 kB
-      predicted error     3.3e-4 (asked for 1e-3; activations 3.1e-4)
-      predicted time      4.971 ms per sample, 5.0 ms per group, one thread
+      predicted error     3.4e-4 (asked for 1e-3; activations 3.1e-4)
+      predicted time      3.359 ms per sample, 3.4 ms per group, one thread
       headroom            2.0 bits
       simulation          64 of 64 calibration rows: largest error 3.2e-4, 0 with another arg max
     layouts
-      x: 4 inputs in turn in blocks of 4
-      fc0: 4 diagonals, 1 fold, result repeated with period 4
+      x: each input repeated 4 times
+      fc0: 1 diagonal, 3 folds, result repeated with period 4
       fc1: 1 diagonal, 2 folds, result one in 4 slots
     activations
       node  function          range        covered  degree  fit error  outside

@@ -1,17 +1,21 @@
-//! What operations cost: transforms and multiplications per limb, and a prediction in nanoseconds.
+//! What operations cost: transforms, multiplications and key words per limb, and a prediction in nanoseconds.
 //!
-//! The two constants were fitted to one thread of a server core with AVX-512 IFMA; ratios between programs matter
-//! more than absolute times.
+//! The three constants were fitted to one thread of a server core with AVX-512 IFMA, keys of a whole program being
+//! larger than its caches; ratios between programs matter more than absolute times.
 
 use std::ops::AddAssign;
 
 use crate::program::ParameterSpec;
 
 /// Nanoseconds per butterfly column: one transform of degree N takes this times N·log2(N).
-pub const TRANSFORM_NANOSECONDS: f64 = 0.115;
+pub const TRANSFORM_NANOSECONDS: f64 = 0.065;
 
-/// Nanoseconds per coefficient of one limb in one element-wise multiply-add, memory traffic included.
-pub const MULTIPLY_NANOSECONDS: f64 = 0.35;
+/// Nanoseconds per coefficient of one limb in one element-wise multiply-add.
+pub const MULTIPLY_NANOSECONDS: f64 = 0.12;
+
+/// Nanoseconds per coefficient of one limb of a switching key: it is read from memory, which takes longer than
+/// multiplying by it.
+pub const KEY_NANOSECONDS: f64 = 0.6;
 
 /// Work in units of one limb of N coefficients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Work {
     pub transforms: u64,
     /// Element-wise multiplications, with their additions; base conversion counts one per pair of limbs.
     pub multiplications: u64,
+    /// Limbs of switching keys multiplied by.
+    pub key_limbs: u64,
 }
 
 impl Work {
@@ -28,7 +34,8 @@ impl Work {
         let degree = f64::from(log_degree).exp2();
         degree
             * (self.transforms as f64 * f64::from(log_degree) * TRANSFORM_NANOSECONDS
-                + self.multiplications as f64 * MULTIPLY_NANOSECONDS)
+                + self.multiplications as f64 * MULTIPLY_NANOSECONDS
+                + self.key_limbs as f64 * KEY_NANOSECONDS)
     }
 
     /// The work done `times` times.
@@ -36,6 +43,7 @@ impl Work {
         Self {
             transforms: self.transforms * times as u64,
             multiplications: self.multiplications * times as u64,
+            key_limbs: self.key_limbs * times as u64,
         }
     }
 }
@@ -44,6 +52,7 @@ impl AddAssign for Work {
     fn add_assign(&mut self, other: Self) {
         self.transforms += other.transforms;
         self.multiplications += other.multiplications;
+        self.key_limbs += other.key_limbs;
     }
 }
 
@@ -78,14 +87,15 @@ impl CostModel {
         Work {
             transforms: (limbs + produced) as u64,
             multiplications: (produced * self.special.max(1)) as u64,
+            ..Work::default()
         }
     }
 
     /// The inner product of the digits with one key, both halves.
     pub fn inner_product(&self, level: usize) -> Work {
         Work {
-            transforms: 0,
-            multiplications: (2 * self.digits(level) * self.extended(level)) as u64,
+            key_limbs: (2 * self.digits(level) * self.extended(level)) as u64,
+            ..Work::default()
         }
     }
 
@@ -95,6 +105,7 @@ impl CostModel {
         Work {
             transforms: (2 * (self.special + limbs)) as u64,
             multiplications: (2 * limbs * (self.special + 1)) as u64,
+            ..Work::default()
         }
     }
 
@@ -111,38 +122,39 @@ impl CostModel {
         Work {
             transforms: 2 * (level as u64 + 2),
             multiplications: 2 * (level as u64 + 1),
+            ..Work::default()
         }
     }
 
     /// Product of a ciphertext at `level` with a plaintext or a constant.
     pub fn plain_product(&self, level: usize) -> Work {
         Work {
-            transforms: 0,
             multiplications: 2 * (level as u64 + 1),
+            ..Work::default()
         }
     }
 
     /// Product with a plaintext over the extended basis, between the hoisted inner product and its mod-down.
     pub fn extended_plain_product(&self, level: usize) -> Work {
         Work {
-            transforms: 0,
             multiplications: 2 * self.extended(level) as u64,
+            ..Work::default()
         }
     }
 
     /// The three parts of a product of two ciphertexts at `level`.
     pub fn tensor(&self, level: usize) -> Work {
         Work {
-            transforms: 0,
             multiplications: 4 * (level as u64 + 1),
+            ..Work::default()
         }
     }
 
     /// Product of two ciphertexts at `level`, relinearised and rescaled.
     pub fn product(&self, level: usize) -> Work {
         let mut work = Work {
-            transforms: 0,
             multiplications: 4 * (level as u64 + 1),
+            ..Work::default()
         };
         work += self.switch(level);
         work += self.rescale(level - 1);
