@@ -3,8 +3,8 @@
 use crate::style::Painter;
 use crate::terminal::{bytes, duration};
 
-use super::Model;
 use super::score::{Score, largest_error, predictions, rows};
+use super::{Model, PACKINGS};
 
 const LABEL: usize = 38;
 const CELL: usize = 14;
@@ -69,7 +69,7 @@ pub(super) fn summary(models: &[Model], malignant: &[bool], paint: Painter) -> S
         paint.bold(title),
         row("model", &|column| columns[column].0.short.to_owned()),
         paint.dim(row("packing", &|column| {
-            ["latency", "batch"][column % 2].to_owned()
+            PACKINGS[column % PACKINGS.len()].1.to_owned()
         })),
     ];
     let mut add = |label: &str, cell: &dyn Fn(usize) -> String| lines.push(row(label, cell));
