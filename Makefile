@@ -14,7 +14,7 @@ build: ## build the hush command line (release)
 demo: ## encrypted breast-cancer diagnosis from end to end
 	$(CARGO) run --release -p hush-cli --bin hush -- demo
 
-test: ## every test, then the engine's again under each instruction set
+test: ## every test, under each instruction set of this machine
 	@scripts/test
 
 lint: ## formatting, tidy rules, clippy and documentation without warnings

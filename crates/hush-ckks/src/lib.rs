@@ -40,6 +40,7 @@ pub use error::{CkksError, ParametersError};
 pub use evaluation_keys::EvaluationKeys;
 pub use evaluator::{Digits, Evaluator, Extended, Hoisted};
 pub use galois::GaloisElement;
+pub use hush_ring::{Isa, IsaError};
 pub use key_id::KeyId;
 pub use level::Level;
 pub use parameters::{Parameters, ParametersLiteral};

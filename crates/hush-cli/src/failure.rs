@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hush_ckks::IsaError;
 use hush_client::ClientError;
 use hush_compiler::CompileError;
 use hush_program::ExchangeError;
@@ -50,7 +51,7 @@ pub(crate) fn hint_of(error: &anyhow::Error) -> Option<String> {
 pub(crate) fn exit_code_of(error: &anyhow::Error) -> u8 {
     let usage = error.chain().any(|cause| {
         let compile = cause.downcast_ref::<CompileError>();
-        matches!(compile, Some(CompileError::Option { .. }))
+        cause.is::<IsaError>() || matches!(compile, Some(CompileError::Option { .. }))
     });
     if usage { 2 } else { 1 }
 }

@@ -82,6 +82,7 @@ fn main() -> ExitCode {
 
 fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
     interrupt::install()?;
+    hush_ckks::Isa::from_environment()?;
     if let Some(threads) = arguments.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())

@@ -318,3 +318,16 @@ fn wrong_usage() {
         assert_eq!(said.code, Some(0));
     }
 }
+
+#[test]
+fn an_unknown_instruction_set_is_wrong_usage() {
+    let sandbox = Sandbox::empty();
+    let mut command = sandbox.command(&["inspect", "x.npy"]);
+    let output = command
+        .env("HUSH_ISA", "sse9")
+        .output()
+        .expect("hush starts");
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("scalar, avx2, avx512"), "{error}");
+}
