@@ -2,7 +2,7 @@
 //!
 //! Purpose: everything CKKS needs of a ring: polynomials as residues modulo a chain of
 //! NTT primes and a set of special primes, transforms, automorphisms, exact centred
-//! base extension, uniform sampling, threads over limbs.
+//! base extension, threads over limbs.
 //!
 //! Start reading at [`Ring`], then [`Poly`], then [`Extension`].
 //!
@@ -20,7 +20,6 @@ mod extension;
 mod poly;
 mod pool;
 mod ring;
-pub mod sample;
 
 pub use extension::{Extension, Job, extend_together};
 pub use hush_simd::{Isa, IsaError, Modulus, ModulusError, Multiplier};

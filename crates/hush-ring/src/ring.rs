@@ -257,37 +257,6 @@ impl Ring {
         out
     }
 
-    /// sum += a(X^element), `element` odd.
-    pub fn permute_add_assign(&self, sum: &mut Poly<Ntt>, a: &Poly<Ntt>, element: usize) {
-        let permutation = self.permutation(element);
-        self.zip(sum, a, |q, x, y| {
-            kernels::permute_add_assign(self.isa, q, &permutation, x, y);
-        });
-    }
-
-    /// sum += a(X^element) b, `element` odd.
-    pub fn permute_multiply_add_assign(
-        &self,
-        sum: &mut Poly<Ntt>,
-        a: &Poly<Ntt>,
-        element: usize,
-        b: &Poly<Ntt>,
-    ) {
-        assert_eq!(sum.basis(), a.basis(), "operands over the same moduli");
-        assert_eq!(sum.basis(), b.basis(), "operands over the same moduli");
-        let (permutation, basis) = (self.permutation(element), sum.basis());
-        self.for_each_limb(sum, |i, words| {
-            kernels::permute_multiply_add_assign(
-                self.isa,
-                self.modulus_of(basis, i),
-                &permutation,
-                words,
-                a.limb(i),
-                b.limb(i),
-            );
-        });
-    }
-
     /// The permutation that X -> X^element is on transforms; made once per element.
     pub fn permutation(&self, element: usize) -> Arc<BlockPermutation> {
         let element = element % (2 * self.degree);

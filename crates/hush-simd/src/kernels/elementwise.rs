@@ -64,12 +64,6 @@ elementwise!(
     }
 );
 elementwise!(
-    /// out = a · b.
-    multiply_into, MultiplyInto { a, b } {}, |lanes, q, out| {
-        lanes.finish(lanes.multiply_add(lanes.zero_sum(), a, b, q), q)
-    }
-);
-elementwise!(
     /// out += a · b.
     multiply_add_assign, MultiplyAdd { a, b } {}, |lanes, q, out| {
         lanes.finish(lanes.multiply_add(lanes.sum_from(out), a, b, q), q)

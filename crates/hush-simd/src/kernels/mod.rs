@@ -12,9 +12,9 @@ const UNROLL: usize = 4;
 
 pub use combine::{combine, rounded_quotient};
 pub use elementwise::{
-    add_assign, multiply_add_assign, multiply_assign, multiply_into, negate_assign,
-    scale_add_assign, scale_assign, scale_into, sub_assign, subtract_scale_assign,
+    add_assign, multiply_add_assign, multiply_assign, negate_assign, scale_add_assign,
+    scale_assign, scale_into, sub_assign, subtract_scale_assign,
 };
 pub use packed::{PackedRows, inner_product};
-pub use permute::{BlockPermutation, permute, permute_add_assign, permute_multiply_add_assign};
-pub use product::{paired_inner_product, square_into, tensor_into};
+pub use permute::{BlockPermutation, permute, permute_add_assign};
+pub use product::{paired_inner_product, tensor_into};

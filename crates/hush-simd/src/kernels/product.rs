@@ -123,8 +123,3 @@ impl Kernel for Tensor<'_> {
         }
     }
 }
-
-/// (d0, d1, d2) = (a0², 2 a0 a1, a1²).
-pub fn square_into(isa: Isa, q: &Modulus, out: [&mut [u64]; 3], a: [&[u64]; 2]) {
-    tensor_into(isa, q, out, a, a);
-}
