@@ -178,7 +178,7 @@ fn options_out_of_range() {
         ("--precision", "0"),
         ("--batch", "0"),
         ("--security", "80"),
-        ("--margin", "99"),
+        ("--activation-margin", "99"),
         ("--headroom", "99"),
         ("--max-degree", "1"),
     ] {

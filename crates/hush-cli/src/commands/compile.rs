@@ -43,11 +43,11 @@ pub(crate) struct CompileArguments {
     #[arg(long, value_name = "BITS", default_value_t = Options::default().security_bits)]
     security: u32,
     /// Widen the calibrated range of every activation by this share
-    #[arg(long, value_name = "SHARE", default_value_t = Options::default().activation_margin)]
+    #[arg(long = "activation-margin", value_name = "SHARE", default_value_t = Options::default().activation_margin)]
     margin: f64,
 
     /// Bits that any value may outgrow the calibration data by before the result is lost
-    #[arg(long, value_name = "BITS", default_value_t = 3.0)]
+    #[arg(long, value_name = "BITS", default_value_t = Options::default().headroom_bits)]
     headroom: f64,
     /// Highest degree tried for an activation
     #[arg(long, value_name = "DEGREE", default_value_t = Options::default().max_degree)]
