@@ -176,18 +176,26 @@ impl Evaluator {
             }
         }
         extend_together(ring, jobs.into_iter().flatten().collect());
-        let scratches = scratch.chunks_exact_mut(count * degree);
-        let each = |((limb, out), scratch): ((usize, &mut [u64]), &mut [u64])| {
-            let target = ring.modulus_index(Basis::extended(level.limbs()), limb);
+        in_any_order(
+            scratch.chunks_exact_mut(degree).enumerate(),
+            |(i, values)| {
+                let (limb, d) = (limbs.start + i / count, i % count);
+                if !self.in_digit(level, d, limb) {
+                    let target = ring.modulus_index(Basis::extended(level.limbs()), limb);
+                    ring.table(target).forward(values);
+                }
+            },
+        );
+        let scratches = scratch.chunks_exact(count * degree);
+        let each = |((limb, out), scratch): ((usize, &mut [u64]), &[u64])| {
             let values: Vec<&[u64]> = scratch
-                .chunks_exact_mut(degree)
+                .chunks_exact(degree)
                 .enumerate()
                 .map(|(d, values)| {
                     if self.in_digit(level, d, limb) {
                         part.limb(limb)
                     } else {
-                        ring.table(target).forward(values);
-                        &*values
+                        values
                     }
                 })
                 .collect();
@@ -312,25 +320,29 @@ impl Evaluator {
                 }
             }
         };
-        let mut rows = [0; 2].map(|_| ring.pool().take((sources + 1) * degree));
-        let [rows0, rows1] = rows.each_mut();
-        let pairs = rows0
-            .chunks_exact_mut(degree)
-            .zip(rows1.chunks_exact_mut(degree))
-            .take(sources)
-            .enumerate();
-        let source = |(i, (row0, row1)): (usize, (&mut [u64], &mut [u64]))| {
-            let limb = extension.source_limb(ring, basis, i);
-            self.switch_limb(digits, key, limb, [row0, row1]);
-            lift(limb, [row0, row1]);
-            extension.scale_row(ring, i, row0);
-            extension.scale_row(ring, i, row1);
+        let summed = |limb: usize, values: &[&[u64]], sums: &mut [u64]| {
+            let (sum0, sum1) = sums.split_at_mut(degree);
+            self.inner_product(digits.level(), limb, values, key, [sum0, sum1]);
+            lift(limb, [sum0, sum1]);
         };
-        in_any_order(pairs, source);
+        // The limbs to divide by stand together: the last of the chain, if any, and the special ones.
+        let kept = chain - extension.sources().iter().filter(|&&s| s < chain).count();
+        let mut sums = ring.pool().take(2 * sources * degree);
+        self.with_limbs(digits, kept..kept + sources, &mut sums, summed);
+        let mut rows = [0; 2].map(|_| ring.pool().take((sources + 1) * degree));
+        let scaled = rows.iter_mut().enumerate().flat_map(|(half, rows)| {
+            let rows = rows.chunks_exact_mut(degree).take(sources).enumerate();
+            rows.map(move |(i, row)| (half, i, row))
+        });
+        in_any_order(scaled, |(half, i, row)| {
+            let at = 2 * (extension.source_limb(ring, basis, i) - kept) + half;
+            row.copy_from_slice(&sums[at * degree..(at + 1) * degree]);
+            extension.scale_row(ring, i, row);
+        });
+        drop(sums);
         for rows in &mut rows {
             extension.complete_rows(ring, rows);
         }
-        let kept = chain - extension.sources().iter().filter(|&&s| s < chain).count();
         let permutation = finish
             .automorphism
             .map(|element| ring.permutation(element.value() as usize));
@@ -352,25 +364,22 @@ impl Evaluator {
                 }
             }
         };
-        let summed = |limb: usize, values: &[&[u64]], sums: &mut [u64]| {
-            let (sum0, sum1) = sums.split_at_mut(degree);
-            self.inner_product(digits.level(), limb, values, key, [sum0, sum1]);
-            lift(limb, [sum0, sum1]);
-        };
-        if group == 1 {
-            in_any_order(limbs.iter_mut().enumerate(), |(limb, out)| {
-                let mut sums = ring.pool().take(2 * degree);
-                self.with_limb(digits, limb, |values| summed(limb, values, &mut sums));
-                for (out, rows) in out.iter_mut().zip(&rows) {
-                    extension.extend(ring, limb, rows, out);
-                }
-                finished(limb, out, &mut sums);
-            });
-            return out;
-        }
-        // The threads share the rows of one group at a time.
-        for (index, limbs) in limbs.chunks_mut(group).enumerate() {
-            let first = index * group;
+        // Limbs that the threads share evenly go one to a thread; the threads work together on
+        // those left over, and on all of them, a group at a time, if their rows outgrow the caches.
+        let threads = rayon::current_num_threads();
+        let apart = if group == 1 { kept - kept % threads } else { 0 };
+        let (alone, together) = limbs.split_at_mut(apart);
+        in_any_order(alone.iter_mut().enumerate(), |(limb, out)| {
+            let mut sums = ring.pool().take(2 * degree);
+            self.with_limb(digits, limb, |values| summed(limb, values, &mut sums));
+            for (out, rows) in out.iter_mut().zip(&rows) {
+                extension.extend(ring, limb, rows, out);
+            }
+            finished(limb, out, &mut sums);
+        });
+        let group = group.max(threads);
+        for (index, limbs) in together.chunks_mut(group).enumerate() {
+            let first = apart + index * group;
             let mut sums = ring.pool().take(2 * limbs.len() * degree);
             self.with_limbs(digits, first..first + limbs.len(), &mut sums, summed);
             let jobs = limbs.iter_mut().enumerate().flat_map(|(i, out)| {
