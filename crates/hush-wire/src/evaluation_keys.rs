@@ -9,7 +9,8 @@ use std::io::{Read, Write};
 pub enum SwitchV1 {
     /// From the square of the secret key.
     Relinearization,
-    /// From the secret key under the automorphism X -> X^element.
+    /// From the secret key to its image under the inverse of X -> X^element: applying the automorphism
+    /// to the result of the switch brings it back under the key.
     Galois {
         /// Odd and below twice the ring degree.
         element: u64,
