@@ -9,8 +9,9 @@
 //! Invariants:
 //! - residues are canonical; `Poly<Ntt>` and `Poly<Coeff>` are different types, so a
 //!   transform can be neither forgotten nor done twice;
-//! - storage comes from and returns to the ring's buffer pool: steady-state arithmetic
-//!   does not allocate;
+//! - polynomials come from and return to the ring's buffer pool: steady-state arithmetic
+//!   allocates no limbs. Buffers are not wiped; secrets are, by their owners, before they
+//!   return;
 //! - results do not depend on the instruction set or the number of threads.
 //!
 //! Non-goals: scales, levels and keys (see `hush-ckks`).
