@@ -13,7 +13,7 @@ use crate::error::CompileError;
 use crate::monic::monic;
 use crate::network::{Index, Network, Stage, StageKind, Vector};
 use crate::options::{APPROXIMATION_SHARE, Options};
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 /// Rows on which output errors are measured.
 const ROWS: usize = 512;

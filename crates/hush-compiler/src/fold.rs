@@ -11,7 +11,7 @@ use hush_program::{Basis, Polynomial, PostOperation};
 
 use crate::error::{CompileError, Unsupported};
 use crate::network::{Index, Network, Port, Stage, StageKind, Vector};
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 /// `sum of matrix * base + bias`, and the names of the nodes that led to it.
 #[derive(Clone)]

@@ -33,7 +33,6 @@ pub mod parameters;
 pub mod report;
 pub mod search;
 pub mod simulate;
-pub mod sparse;
 
 use hush_graph::Graph;
 use hush_graph::rewrite::simplify;

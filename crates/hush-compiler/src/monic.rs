@@ -135,7 +135,7 @@ pub fn monic(network: &Network) -> Network {
 mod tests {
     use super::*;
     use crate::network::Port;
-    use crate::sparse::SparseMatrix;
+    use hush_graph::SparseMatrix;
 
     fn network(polynomial: Polynomial) -> Network {
         let vector = |name: &str| Vector {

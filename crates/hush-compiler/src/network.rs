@@ -3,7 +3,7 @@
 use hush_graph::Function;
 use hush_program::{Polynomial, PostOperation};
 
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 /// Index of a value in [`Network::values`].
 pub type Index = usize;

@@ -26,6 +26,7 @@ mod operator;
 mod polynomial;
 pub mod rewrite;
 mod shape;
+mod sparse;
 mod tensor;
 mod text;
 
@@ -37,4 +38,5 @@ pub use movement::Movement;
 pub use operator::{BinaryOperator, Operator};
 pub use polynomial::Polynomial;
 pub use shape::Shape;
+pub use sparse::SparseMatrix;
 pub use tensor::{Tensor, broadcast_shape};

@@ -9,7 +9,7 @@ use super::{Limits, State};
 use crate::network::{Index, Network, StageKind};
 use crate::pack::layout::{Layout, Scheme};
 use crate::pack::{Packed, Placement, Planned, Registers, Scaling};
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 struct Emitter {
     limits: Limits,

@@ -16,7 +16,7 @@ use self::rotations::{rotations, term_cost};
 use super::Packed;
 use super::layout::{Layout, Scheme};
 use crate::network::{Index, Network, StageKind};
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 /// A vector never spans more ciphertexts than this.
 const MAX_CIPHERTEXTS: usize = 64;

@@ -7,7 +7,7 @@ use hush_program::count::LinearShape;
 
 use super::Limits;
 use crate::pack::layout::Scheme;
-use crate::sparse::SparseMatrix;
+use hush_graph::SparseMatrix;
 
 /// (output, input, rotation) of every diagonal that is not zero, for one sample.
 pub(super) fn rotations(
