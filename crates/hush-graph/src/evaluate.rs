@@ -1,7 +1,7 @@
 //! The float reference interpreter: what a model computes, in `f64`, without any protection.
 
 use crate::shape::strides;
-use crate::{EvaluateError, Graph, Operator, Shape, Tensor, ValueId};
+use crate::{EvaluateError, Graph, Operator, Shape, SparseLinear, Tensor, ValueId};
 
 /// Runs the graph on a batch: one tensor `[batch, …]` per graph input, in order.
 /// Returns one tensor `[batch, …]` per graph output; indices (arg-max) come as whole numbers.
@@ -102,6 +102,9 @@ fn apply(operator: &Operator, operands: &[&Tensor], input_shape: &Shape) -> Vec<
     let input = operands[0].data();
     match operator {
         Operator::Linear { weight, bias } => linear(input, weight, bias.as_ref()),
+        Operator::Convolution(convolution) => convolution.evaluate(input, input_shape),
+        Operator::Sparse(linear) => sparse(input, linear),
+        Operator::Concatenate { axis } => concatenate(operands, *axis),
         Operator::Affine { scale, offset } => {
             let expand = |constant: &Tensor| {
                 constant
@@ -146,6 +149,32 @@ fn linear(input: &[f64], weight: &Tensor, bias: Option<&Tensor>) -> Vec<f64> {
         for (output, weights) in rows.clone().enumerate() {
             let offset = bias.map_or(0.0, |bias| bias.data()[output]);
             result.push(dot(row, weights) + offset);
+        }
+    }
+    result
+}
+
+fn sparse(input: &[f64], linear: &SparseLinear) -> Vec<f64> {
+    let samples = input.chunks_exact(linear.matrix.columns());
+    let mut result = Vec::with_capacity(samples.len() * linear.matrix.rows());
+    for sample in samples {
+        let zeros = || vec![0.0; linear.matrix.rows()];
+        let mut sums = linear.bias.clone().unwrap_or_else(zeros);
+        linear.matrix.apply_add(sample, &mut sums);
+        result.extend(sums);
+    }
+    result
+}
+
+/// `axis` is counted without the batch.
+fn concatenate(operands: &[&Tensor], axis: usize) -> Vec<f64> {
+    let block = |operand: &Tensor| operand.shape()[axis + 1..].iter().product::<usize>();
+    let blocks = operands[0].data().len() / block(operands[0]);
+    let mut result = Vec::with_capacity(operands.iter().map(|o| o.data().len()).sum());
+    for position in 0..blocks {
+        for operand in operands {
+            let size = block(operand);
+            result.extend_from_slice(&operand.data()[position * size..(position + 1) * size]);
         }
     }
     result
@@ -224,7 +253,7 @@ fn arg_max(line: &[f64], last: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{GraphBuilder, Movement};
+    use crate::{GraphBuilder, Movement, SparseMatrix};
 
     fn run(operator: Operator, dimensions: &[usize], data: Vec<f64>) -> Tensor {
         let mut builder = GraphBuilder::new("g");
@@ -261,6 +290,44 @@ mod tests {
         };
         let result = run(operator, &[2, 2], vec![1.0, 2.0, 3.0, 4.0]);
         assert_eq!(result.data(), &[2.0, 3.0, 31.0, 41.0]);
+    }
+
+    #[test]
+    fn sparse_matrix_on_each_sample() {
+        let matrix =
+            SparseMatrix::from_rows(2, vec![vec![(0, 2.0), (1, 1.0)], vec![], vec![(1, -1.0)]]);
+        let shape = Shape::new(vec![3, 1]).unwrap();
+        let operator = Operator::Sparse(SparseLinear {
+            name: "pad",
+            matrix,
+            bias: Some(vec![0.0, 7.0, 0.5]),
+            shape,
+        });
+        let result = run(operator, &[2], vec![1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(result.shape(), &[2, 3, 1]);
+        assert_eq!(result.data(), &[4.0, 7.0, -1.5, 10.0, 7.0, -3.5]);
+    }
+
+    #[test]
+    fn concatenation_keeps_samples_apart() {
+        let mut builder = GraphBuilder::new("g");
+        let x = builder.input("x", Shape::new(vec![2, 1]).unwrap());
+        let z = builder.input("z", Shape::new(vec![2, 2]).unwrap());
+        let join = Operator::Concatenate { axis: 1 };
+        let y = builder
+            .node(vec!["n".into()], join, &[x, z, x], "y")
+            .unwrap();
+        builder.output("y", y).unwrap();
+        let x = Tensor::new(vec![2, 2, 1], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+        let z = (10..18).map(f64::from).collect();
+        let z = Tensor::new(vec![2, 2, 2], z).unwrap();
+        let result = evaluate(&builder.build().unwrap(), &[x, z])
+            .unwrap()
+            .remove(0);
+        assert_eq!(result.shape(), &[2, 2, 4]);
+        let first = [1.0, 10.0, 11.0, 1.0, 2.0, 12.0, 13.0, 2.0];
+        let second = [3.0, 14.0, 15.0, 3.0, 4.0, 16.0, 17.0, 4.0];
+        assert_eq!(result.data(), [first, second].concat());
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl GraphBuilder {
         output_name: impl Into<String>,
     ) -> Result<ValueId, GraphError> {
         let label = || names.join(" + ");
-        if inputs.len() != operator.input_count() {
+        if !operator.accepts_count(inputs.len()) {
             let (expected, actual) = (operator.input_count(), inputs.len());
             return Err(GraphError::InputCount {
                 node: label(),

@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod convolution;
 mod error;
 mod evaluate;
 mod function;
@@ -30,12 +31,13 @@ mod sparse;
 mod tensor;
 mod text;
 
+pub use convolution::Convolution;
 pub use error::{EvaluateError, GraphError};
 pub use evaluate::{evaluate, evaluate_observed};
 pub use function::Function;
 pub use graph::{ElementType, Graph, GraphBuilder, Node, Output, Value, ValueId};
 pub use movement::Movement;
-pub use operator::{BinaryOperator, Operator};
+pub use operator::{BinaryOperator, Operator, SparseLinear};
 pub use polynomial::Polynomial;
 pub use shape::Shape;
 pub use sparse::SparseMatrix;

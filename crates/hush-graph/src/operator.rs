@@ -1,7 +1,7 @@
 //! The operators of a graph, and the shape of what they compute.
 
 use crate::tensor::check_broadcast;
-use crate::{ElementType, Function, Movement, Shape, Tensor};
+use crate::{Convolution, ElementType, Function, Movement, Shape, SparseMatrix, Tensor};
 
 /// What a node computes. Few general operators stand for the many of a model file.
 ///
@@ -16,6 +16,10 @@ pub enum Operator {
         /// Shape `[outputs]`.
         bias: Option<Tensor>,
     },
+    /// A window that moves over the spatial axes.
+    Convolution(Convolution),
+    /// Any other linear map of the elements of a sample.
+    Sparse(SparseLinear),
     /// `y = scale · x + offset`, element by element.
     Affine {
         /// Broadcasts to the shape of a sample; often a scalar.
@@ -29,6 +33,11 @@ pub enum Operator {
     Movement(Movement),
     /// Two values of the same shape, element by element.
     Binary(BinaryOperator),
+    /// Two or more values one after the other along `axis`; the other dimensions agree.
+    Concatenate {
+        /// The axis that grows.
+        axis: usize,
+    },
     /// `exp(x_i) / Σ exp(x_j)` along `axis`.
     Softmax {
         /// The axis that sums to one.
@@ -50,6 +59,20 @@ pub enum Operator {
     },
 }
 
+/// `y = matrix · x + bias` on the elements of a sample in row-major order: pooling by averages,
+/// padding, slices, resizing and the like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SparseLinear {
+    /// What it stands for, in dumps.
+    pub name: &'static str,
+    /// As many rows as `shape` has elements, as many columns as the input has.
+    pub matrix: SparseMatrix,
+    /// As many numbers as `shape` has elements.
+    pub bias: Option<Vec<f64>>,
+    /// The shape of the result.
+    pub shape: Shape,
+}
+
 /// How [`Operator::Binary`] combines its operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,15 +83,22 @@ pub enum BinaryOperator {
     Subtract,
     /// `left · right`.
     Multiply,
+    /// The larger of both.
+    Maximum,
+    /// The smaller of both.
+    Minimum,
 }
 
 impl BinaryOperator {
-    /// The result for one pair of elements.
+    /// The result for one pair of elements; NaN if one of them is.
     pub fn evaluate(self, left: f64, right: f64) -> f64 {
         match self {
             BinaryOperator::Add => left + right,
             BinaryOperator::Subtract => left - right,
             BinaryOperator::Multiply => left * right,
+            _ if left.is_nan() || right.is_nan() => f64::NAN,
+            BinaryOperator::Maximum => left.max(right),
+            BinaryOperator::Minimum => left.min(right),
         }
     }
 }
@@ -86,24 +116,36 @@ impl Operator {
     pub fn name(&self) -> &'static str {
         match self {
             Operator::Linear { .. } => "linear",
+            Operator::Convolution(_) => "convolution",
+            Operator::Sparse(_) => "sparse",
             Operator::Affine { .. } => "affine",
             Operator::Elementwise(_) => "elementwise",
             Operator::Movement(_) => "movement",
             Operator::Binary(BinaryOperator::Add) => "add",
             Operator::Binary(BinaryOperator::Subtract) => "subtract",
             Operator::Binary(BinaryOperator::Multiply) => "multiply",
+            Operator::Binary(BinaryOperator::Maximum) => "maximum",
+            Operator::Binary(BinaryOperator::Minimum) => "minimum",
+            Operator::Concatenate { .. } => "concatenate",
             Operator::Softmax { .. } => "softmax",
             Operator::LogSoftmax { .. } => "log_softmax",
             Operator::ArgMax { .. } => "arg_max",
         }
     }
 
-    /// How many values it reads.
+    /// How many values it reads; [`Operator::Concatenate`] may read more.
     pub fn input_count(&self) -> usize {
-        if matches!(self, Operator::Binary(_)) {
-            2
-        } else {
-            1
+        match self {
+            Operator::Binary(_) | Operator::Concatenate { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether it can read `count` values.
+    pub(crate) fn accepts_count(&self, count: usize) -> bool {
+        match self {
+            Operator::Concatenate { .. } => count >= self.input_count(),
+            _ => count == self.input_count(),
         }
     }
 
@@ -114,6 +156,8 @@ impl Operator {
                 weight.is_finite() && bias.as_ref().is_none_or(Tensor::is_finite)
             }
             Operator::Affine { scale, offset } => scale.is_finite() && offset.is_finite(),
+            Operator::Convolution(convolution) => convolution.is_finite(),
+            Operator::Sparse(sparse) => sparse.is_finite(),
             Operator::Elementwise(function) => function.is_finite(),
             _ => true,
         }
@@ -128,13 +172,19 @@ impl Operator {
     }
 
     /// The shape of the result, or which input (by position) is wrong and why.
-    /// `inputs` has [`Operator::input_count`] entries.
+    /// [`Operator::accepts_count`] holds for the number of `inputs`.
     pub(crate) fn result_shape(&self, inputs: &[&Shape]) -> Result<Shape, (usize, String)> {
         let input = inputs[0];
         let first = |reason: String| (0, reason);
         match self {
             Operator::Linear { weight, bias } => {
                 linear_shape(weight, bias.as_ref(), input).map_err(first)
+            }
+            Operator::Convolution(convolution) => convolution.result_shape(input).map_err(first),
+            Operator::Sparse(sparse) => sparse.result_shape(input).map_err(first),
+            Operator::Concatenate { axis } => {
+                check_axis(*axis, input).map_err(first)?;
+                concatenated_shape(*axis, inputs)
             }
             Operator::Affine { scale, offset } => {
                 for constant in [scale, offset] {
@@ -169,6 +219,40 @@ impl Operator {
             }
         }
     }
+}
+
+impl SparseLinear {
+    fn is_finite(&self) -> bool {
+        let bias = self.bias.iter().flatten().copied();
+        let entries = self.matrix.entries().map(|(_, _, value)| value);
+        bias.chain(entries).all(f64::is_finite)
+    }
+
+    fn result_shape(&self, input: &Shape) -> Result<Shape, String> {
+        let (rows, columns) = (self.matrix.rows(), self.matrix.columns());
+        if columns != input.size() {
+            return Err(format!("the matrix has {columns} columns"));
+        }
+        let size = self.shape.size();
+        if rows != size || self.bias.as_ref().is_some_and(|bias| bias.len() != size) {
+            return Err(format!("matrix and bias must give {size} elements"));
+        }
+        Ok(self.shape.clone())
+    }
+}
+
+fn concatenated_shape(axis: usize, inputs: &[&Shape]) -> Result<Shape, (usize, String)> {
+    let mut dimensions = inputs[0].dimensions().to_vec();
+    for (position, input) in inputs.iter().enumerate().skip(1) {
+        let mut expected = dimensions.clone();
+        expected[axis] = input.dimensions().get(axis).copied().unwrap_or(0);
+        if input.dimensions() != expected {
+            let reason = format!("it is joined along axis {axis} to shape {}", inputs[0]);
+            return Err((position, reason));
+        }
+        dimensions[axis] = dimensions[axis].saturating_add(expected[axis]);
+    }
+    Shape::new(dimensions).map_err(|error| (0, error.to_string()))
 }
 
 fn check_axis(axis: usize, input: &Shape) -> Result<(), String> {

@@ -68,9 +68,17 @@ impl fmt::Display for OperatorText<'_> {
                     ConstantText(offset)
                 )
             }
+            Operator::Convolution(convolution) => write!(formatter, "{convolution}"),
+            Operator::Sparse(sparse) => {
+                let plus = if sparse.bias.is_some() { " + bias" } else { "" };
+                let entries = sparse.matrix.len();
+                write!(formatter, "{}({entries} entries{plus})", sparse.name)
+            }
             Operator::Elementwise(function) => write!(formatter, "{function}"),
             Operator::Movement(movement) => write!(formatter, "{movement}"),
-            Operator::Softmax { axis } | Operator::LogSoftmax { axis } => {
+            Operator::Softmax { axis }
+            | Operator::LogSoftmax { axis }
+            | Operator::Concatenate { axis } => {
                 write!(formatter, "{}(axis {axis})", self.0.name())
             }
             Operator::ArgMax {

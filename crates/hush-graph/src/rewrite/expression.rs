@@ -153,6 +153,7 @@ impl Expression {
             BinaryOperator::Add => self.add(other)?,
             BinaryOperator::Subtract => self.add(&other.affine(-1.0, 0.0))?,
             BinaryOperator::Multiply => self.multiply(other)?,
+            BinaryOperator::Maximum | BinaryOperator::Minimum => return None,
         };
         let nodes = self.nodes.union(&other.nodes).copied().collect();
         Some(Expression {
