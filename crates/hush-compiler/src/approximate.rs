@@ -167,7 +167,11 @@ fn substitute(network: &Network, targets: &[Target<'_>], polynomials: &[Polynomi
             _ => {
                 let elements = result.values[source].elements;
                 let name = format!("{} scaled", result.values[source].name);
-                result.values.push(Vector { name, elements });
+                let vector = Vector {
+                    name,
+                    ..result.values[source].clone()
+                };
+                result.values.push(vector);
                 let output = result.values.len() - 1;
                 let matrix = SparseMatrix::identity(elements).scale_rows(&vec![factor; elements]);
                 let kind = StageKind::Linear {

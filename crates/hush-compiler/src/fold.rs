@@ -79,24 +79,28 @@ impl Form {
     }
 }
 
-struct Folder {
+struct Folder<'g> {
+    graph: &'g Graph,
     network: Network,
     /// Values that already hold a form, by the tensor that it belongs to.
     stages: BTreeMap<ValueId, Index>,
     unsupported: Vec<Unsupported>,
 }
 
-impl Folder {
-    fn value(&mut self, name: &str, elements: usize) -> Index {
+impl Folder<'_> {
+    /// A new value with the name and the shape of a tensor.
+    fn value(&mut self, tensor: ValueId) -> Index {
+        let tensor = self.graph.value(tensor);
         self.network.values.push(Vector {
-            name: name.to_owned(),
-            elements,
+            name: tensor.name.clone(),
+            shape: tensor.shape.dimensions().to_vec(),
+            elements: tensor.shape.size(),
         });
         self.network.values.len() - 1
     }
 
-    fn stage(&mut self, label: String, name: &str, elements: usize, kind: StageKind) -> Index {
-        let output = self.value(name, elements);
+    fn stage(&mut self, label: String, tensor: ValueId, kind: StageKind) -> Index {
+        let output = self.value(tensor);
         self.network.stages.push(Stage {
             label,
             output,
@@ -114,7 +118,7 @@ impl Folder {
     }
 
     /// The value that holds a form; a linear stage is added unless it is one already.
-    fn materialize(&mut self, tensor: ValueId, name: &str, form: &Form) -> Index {
+    fn materialize(&mut self, tensor: ValueId, form: &Form) -> Index {
         if let Some(value) = form.as_base() {
             return value;
         }
@@ -137,7 +141,7 @@ impl Folder {
             terms,
             bias: form.bias.clone(),
         };
-        let value = self.stage(label, name, elements, kind);
+        let value = self.stage(label, tensor, kind);
         self.stages.insert(tensor, value);
         value
     }
@@ -154,7 +158,10 @@ fn unique(labels: &[String]) -> String {
 }
 
 /// Takes the client's operations off the end of each output.
-fn trailing(graph: &Graph, folder: &mut Folder) -> (Vec<(String, ValueId)>, Vec<PostOperation>) {
+fn trailing(
+    graph: &Graph,
+    folder: &mut Folder<'_>,
+) -> (Vec<(String, ValueId)>, Vec<PostOperation>) {
     let mut chains = Vec::new();
     for output in graph.outputs() {
         let (mut value, mut post) = (output.value, Vec::new());
@@ -268,6 +275,7 @@ pub fn fold(graph: &Graph) -> Result<Network, CompileError> {
         post: Vec::new(),
     };
     let mut folder = Folder {
+        graph,
         network,
         stages: BTreeMap::new(),
         unsupported: Vec::new(),
@@ -275,12 +283,13 @@ pub fn fold(graph: &Graph) -> Result<Network, CompileError> {
     let mut forms: BTreeMap<ValueId, Form> = BTreeMap::new();
     for &input in graph.inputs() {
         let value = graph.value(input);
-        let index = folder.value(&value.name, value.shape.size());
+        let index = folder.value(input);
         let shape = value.shape.dimensions().to_vec();
         folder.network.inputs.push(Port {
             name: value.name.clone(),
             shape,
             value: index,
+            positions: None,
         });
         forms.insert(input, Form::base(index, value.shape.size()));
     }
@@ -298,7 +307,7 @@ pub fn fold(graph: &Graph) -> Result<Network, CompileError> {
     for (name, value) in &outputs {
         let form = &forms[value];
         let shape = graph.value(*value).shape.dimensions().to_vec();
-        let mut index = folder.materialize(*value, &graph.value(*value).name, form);
+        let mut index = folder.materialize(*value, form);
         let from_input = index < folder.network.inputs.len();
         let producer = folder
             .network
@@ -313,12 +322,13 @@ pub fn fold(graph: &Graph) -> Result<Network, CompileError> {
                 terms: vec![(index, SparseMatrix::identity(elements))],
                 bias: vec![0.0; elements],
             };
-            index = folder.stage(name.clone(), name, elements, kind);
+            index = folder.stage(name.clone(), *value, kind);
         }
         folder.network.outputs.push(Port {
             name: name.clone(),
             shape,
             value: index,
+            positions: None,
         });
     }
     if folder.unsupported.is_empty() {
@@ -330,7 +340,7 @@ pub fn fold(graph: &Graph) -> Result<Network, CompileError> {
 
 fn translate(
     graph: &Graph,
-    folder: &mut Folder,
+    folder: &mut Folder<'_>,
     forms: &BTreeMap<ValueId, Form>,
     node: &Node,
 ) -> Form {
@@ -371,7 +381,7 @@ fn translate(
             form.apply(&matrix, &vec![at(0); size], label)
         }
         Operator::Elementwise(function) => {
-            let source = folder.materialize(source, &graph.value(source).name, form);
+            let source = folder.materialize(source, form);
             let kind = match function {
                 Function::Polynomial(polynomial) => StageKind::Polynomial {
                     source,
@@ -385,7 +395,7 @@ fn translate(
                     function: other.clone(),
                 },
             };
-            let value = folder.stage(label, &output.name, size, kind);
+            let value = folder.stage(label, node.output, kind);
             Form::base(value, size)
         }
         Operator::Binary(binary) => {
@@ -394,9 +404,9 @@ fn translate(
                 BinaryOperator::Add => form.combine(other, 1.0, label),
                 BinaryOperator::Subtract => form.combine(other, -1.0, label),
                 BinaryOperator::Multiply => {
-                    let left = folder.materialize(source, &graph.value(source).name, form);
+                    let left = folder.materialize(source, form);
                     let right = node.inputs[1];
-                    let right = folder.materialize(right, &graph.value(right).name, other);
+                    let right = folder.materialize(right, other);
                     let kind = if left == right {
                         let polynomial = Polynomial {
                             coefficients: vec![0.0, 0.0, 1.0],
@@ -409,7 +419,7 @@ fn translate(
                     } else {
                         StageKind::Product { left, right }
                     };
-                    let value = folder.stage(label, &output.name, size, kind);
+                    let value = folder.stage(label, node.output, kind);
                     Form::base(value, size)
                 }
                 _ => {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use hush_program::{Basis, Polynomial};
 
-use crate::network::{Index, Network, Stage, StageKind, Vector};
+use crate::network::{Index, Network, Stage, StageKind};
 
 /// Largest factor or shift: a change of variable far beyond the data would cancel large terms.
 const TAME: f64 = 1e3;
@@ -84,11 +84,7 @@ pub fn monic(network: &Network) -> Network {
         }
         bias.iter_mut()
             .for_each(|bias| *bias = square.factor * (*bias - square.shift));
-        let vector = Vector {
-            name: network.values[stage.output].name.clone(),
-            elements: network.values[stage.output].elements,
-        };
-        result.values.push(vector);
+        result.values.push(network.values[stage.output].clone());
         let product = result.values.len() - 1;
         let kinds = [
             (
@@ -134,12 +130,13 @@ pub fn monic(network: &Network) -> Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Port;
+    use crate::network::{Port, Vector};
     use hush_graph::SparseMatrix;
 
     fn network(polynomial: Polynomial) -> Network {
         let vector = |name: &str| Vector {
             name: name.to_owned(),
+            shape: vec![1],
             elements: 1,
         };
         let linear = |source, weight, bias, output| Stage {
@@ -154,6 +151,7 @@ mod tests {
             name: "p".to_owned(),
             shape: vec![1],
             value,
+            positions: None,
         };
         let activation = StageKind::Polynomial {
             source: 1,

@@ -13,7 +13,9 @@ pub type Index = usize;
 pub struct Vector {
     /// Name in the model.
     pub name: String,
-    /// Elements per sample.
+    /// Shape of a sample in the model.
+    pub shape: Vec<usize>,
+    /// Length for one sample: the elements of the shape, and the gaps between them once it is arranged.
     pub elements: usize,
 }
 
@@ -113,6 +115,8 @@ pub struct Port {
     pub shape: Vec<usize>,
     /// The value.
     pub value: Index,
+    /// Where each element of the tensor stands in the value, once it is arranged; in order until then.
+    pub positions: Option<Vec<usize>>,
 }
 
 /// A model in terms of stages. Inputs are the first values.
@@ -137,7 +141,16 @@ impl Network {
     pub fn evaluate(&self, inputs: &[&[f64]]) -> Vec<Vec<f64>> {
         let mut values = vec![Vec::new(); self.values.len()];
         for (port, input) in self.inputs.iter().zip(inputs) {
-            values[port.value] = input.to_vec();
+            values[port.value] = match &port.positions {
+                None => input.to_vec(),
+                Some(positions) => {
+                    let mut spread = vec![0.0; self.values[port.value].elements];
+                    for (&position, &element) in positions.iter().zip(*input) {
+                        spread[position] = element;
+                    }
+                    spread
+                }
+            };
         }
         for stage in &self.stages {
             values[stage.output] = match &stage.kind {
