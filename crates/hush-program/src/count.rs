@@ -33,8 +33,23 @@ pub struct Count {
     pub work: Work,
     /// Work per instruction.
     pub steps: Vec<Work>,
+    /// Operations per instruction.
+    pub tallies: Vec<Tally>,
     /// Predicted time on one thread.
     pub nanoseconds: f64,
+}
+
+/// The operations of one instruction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rotations.
+    pub rotations: usize,
+    /// Products of two ciphertexts.
+    pub multiplications: usize,
+    /// Products with plaintexts or constants.
+    pub plain_multiplications: usize,
+    /// Rotations and relinearisations.
+    pub key_switches: usize,
 }
 
 /// Counts what a checked program does.
@@ -55,6 +70,7 @@ pub fn count_unchecked(program: &Program) -> Result<Count, ProgramError> {
         model: CostModel::new(&program.parameters),
         count: Count::default(),
         current: Work::default(),
+        tallied: Tally::default(),
     };
     let inputs = vec![program.input_level; program.inputs.len()];
     let outputs =
@@ -77,6 +93,7 @@ pub fn polynomial_work(model: CostModel, polynomial: &Polynomial, level: usize) 
         model,
         count: Count::default(),
         current: Work::default(),
+        tallied: Tally::default(),
     };
     machine.ladder(polynomial, level, level - polynomial.depth());
     machine.current
@@ -164,14 +181,30 @@ struct CountMachine {
     model: CostModel,
     count: Count,
     current: Work,
+    /// Operations of the instructions before the current one.
+    tallied: Tally,
 }
 
 impl CountMachine {
     fn finish(&mut self, step: Step<'_>) {
         if self.count.steps.len() <= step.index {
             self.count.steps.resize(step.index + 1, Work::default());
+            self.count.tallies.resize(step.index + 1, Tally::default());
         }
         self.count.steps[step.index] += std::mem::take(&mut self.current);
+        let total = Tally {
+            rotations: self.count.rotations,
+            multiplications: self.count.multiplications,
+            plain_multiplications: self.count.plain_multiplications,
+            key_switches: self.count.key_switches,
+        };
+        let before = std::mem::replace(&mut self.tallied, total);
+        self.count.tallies[step.index] = Tally {
+            rotations: total.rotations - before.rotations,
+            multiplications: total.multiplications - before.multiplications,
+            plain_multiplications: total.plain_multiplications - before.plain_multiplications,
+            key_switches: total.key_switches - before.key_switches,
+        };
     }
 
     fn rotation_key(&mut self, rotation: usize, level: usize) {

@@ -123,17 +123,24 @@ fn gains_and_deviations_add_up_to_the_tracked_variance() {
         let mask = (0..machine.sources().len())
             .map(|other| other == index)
             .collect();
-        let mut impulse = ClearMachine::impulse(&program, 8, mask);
-        let values = inputs()
-            .map(|x| impulse.encrypt(x, program.input_level, program.input_scale))
-            .to_vec();
-        let output = execute(&program, values, &mut impulse, &mut ())
-            .unwrap()
-            .remove(0);
-        total
-            .iter_mut()
-            .zip(&output.variance)
-            .for_each(|(sum, gain)| *sum += gain * source.deviation.powi(2));
+        let variance = |mut machine: ClearMachine| {
+            let values = inputs()
+                .map(|x| machine.encrypt(x, program.input_level, program.input_scale))
+                .to_vec();
+            let mut outputs = execute(&program, values, &mut machine, &mut ()).unwrap();
+            outputs.remove(0).variance
+        };
+        let mask: Vec<bool> = mask;
+        let gains = variance(ClearMachine::impulse(&program, 8, mask.clone()));
+        let shares = variance(ClearMachine::share(&program, 8, mask));
+        for ((sum, gain), share) in total.iter_mut().zip(&gains).zip(&shares) {
+            let variance = gain * source.deviation.powi(2);
+            assert!(
+                (share - variance).abs() <= 1e-9 * variance,
+                "{share:e} {variance:e}"
+            );
+            *sum += variance;
+        }
     }
     for (total, tracked) in total.iter().zip(&tracked) {
         assert!((total / tracked - 1.0).abs() < 0.1, "{total:e} {tracked:e}");
@@ -151,7 +158,12 @@ fn counting_finds_keys_and_levels() {
     );
     assert_eq!(count.keys.relinearization, Some(3));
     assert_eq!((count.rotations, count.multiplications), (2 + 4 + 2, 3));
-    assert_eq!(count.steps.len(), 7);
+    assert_eq!((count.steps.len(), count.tallies.len()), (7, 7));
+    let rotations: Vec<usize> = count.tallies.iter().map(|one| one.rotations).collect();
+    assert_eq!(rotations.iter().sum::<usize>(), count.rotations);
+    assert!(rotations[0] > 0 && rotations[1] == 0, "{rotations:?}");
+    let switches = count.tallies.iter().map(|one| one.key_switches);
+    assert_eq!(switches.sum::<usize>(), count.key_switches);
     assert!(count.nanoseconds > 0.0 && count.work.transforms > 0);
 }
 

@@ -45,6 +45,7 @@ pub struct ClearMachine {
     random: ChaCha20Rng,
     spare: Option<f64>,
     mask: Option<Vec<bool>>,
+    unit: bool,
     site: Site,
     sources: Vec<Source>,
     records: Vec<Record>,
@@ -101,6 +102,7 @@ impl ClearMachine {
             random: ChaCha20Rng::seed_from_u64(seed),
             spare: None,
             mask: None,
+            unit: true,
             site: Site::default(),
             sources: Vec::new(),
             records: Vec::new(),
@@ -113,6 +115,13 @@ impl ClearMachine {
     pub fn impulse(program: &Program, slots: usize, mask: Vec<bool>) -> Self {
         let mut machine = Self::new(program, NoiseMode::Tracked).with_slots(slots);
         machine.mask = Some(mask);
+        machine
+    }
+
+    /// As [`ClearMachine::impulse`], each of those sources with its own deviation: how much of the noise is theirs.
+    pub fn share(program: &Program, slots: usize, mask: Vec<bool>) -> Self {
+        let mut machine = Self::impulse(program, slots, mask);
+        machine.unit = false;
         machine
     }
 
@@ -218,8 +227,9 @@ impl ClearMachine {
         let site = self.next_site();
         self.sources.push(Source { site, deviation });
         let variance = match (&self.mask, self.mode) {
-            (Some(mask), _) if mask.get(index) == Some(&true) => 1.0,
-            (Some(_), _) | (None, NoiseMode::None) => return,
+            (Some(mask), _) if mask.get(index) != Some(&true) => return,
+            (Some(_), _) if self.unit => 1.0,
+            (None, NoiseMode::None) => return,
             _ => deviation * deviation,
         };
         for slot in 0..signal.values.len() {
