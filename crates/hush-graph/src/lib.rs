@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod composition;
 mod convolution;
 mod error;
 mod evaluate;
@@ -31,6 +32,7 @@ mod sparse;
 mod tensor;
 mod text;
 
+pub use composition::{Composition, Step};
 pub use convolution::Convolution;
 pub use error::{EvaluateError, GraphError};
 pub use evaluate::{evaluate, evaluate_observed};
