@@ -125,6 +125,13 @@ impl Folder<'_> {
         if let Some(&value) = self.stages.get(&tensor) {
             return value;
         }
+        let value = self.linear(tensor, form);
+        self.stages.insert(tensor, value);
+        value
+    }
+
+    /// A linear stage of the shape of a tensor.
+    fn linear(&mut self, tensor: ValueId, form: &Form) -> Index {
         let elements = form.bias.len();
         let mut terms: Vec<_> = form.terms.clone().into_iter().collect();
         if terms.is_empty() {
@@ -141,10 +148,44 @@ impl Folder<'_> {
             terms,
             bias: form.bias.clone(),
         };
-        let value = self.stage(label, tensor, kind);
-        self.stages.insert(tensor, value);
-        value
+        self.stage(label, tensor, kind)
     }
+
+    /// The larger (`sign` 1) or the smaller (−1) of two: `(a + b)/2 ± |a − b|/2`.
+    fn extremum(&mut self, node: &Node, left: &Form, right: &Form, sign: f64) -> Form {
+        let size = left.bias.len();
+        let half = SparseMatrix::identity(size).scale_rows(&vec![0.5; size]);
+        let halved = |form: Form| form.apply(&half, &vec![0.0; size], node.label());
+        let difference = left.combine(right, -1.0, node.label());
+        let source = self.linear(node.output, &difference);
+        let function = Function::Abs;
+        let kind = StageKind::Function { source, function };
+        let distance = Form::base(self.stage(node.label(), node.output, kind), size);
+        let middle = halved(left.combine(right, 1.0, node.label()));
+        middle.combine(&halved(distance), sign, node.label())
+    }
+}
+
+/// For each input of a concatenation, where its elements go.
+fn concatenation(shapes: &[&[usize]], axis: usize) -> Vec<SparseMatrix> {
+    let total: usize = shapes.iter().map(|shape| shape[axis]).sum();
+    let inner: usize = shapes[0][axis + 1..].iter().product();
+    let outer: usize = shapes[0][..axis].iter().product();
+    let mut first = 0;
+    let mut matrices = Vec::new();
+    for shape in shapes {
+        let own = shape[axis] * inner;
+        let mut rows = vec![Vec::new(); outer * total * inner];
+        for block in 0..outer {
+            for element in 0..own {
+                rows[(block * total + first) * inner + element] =
+                    vec![(block * own + element, 1.0)];
+            }
+        }
+        first += shape[axis];
+        matrices.push(SparseMatrix::from_rows(outer * own, rows));
+    }
+    matrices
 }
 
 fn unique(labels: &[String]) -> String {
@@ -370,6 +411,28 @@ fn translate(
                 }
             }
         }
+        Operator::Convolution(convolution) => {
+            let (matrix, offset) = convolution.matrix(shape);
+            form.apply(&matrix, &offset, label)
+        }
+        Operator::Sparse(linear) => {
+            let offset = linear.bias.clone().unwrap_or_else(|| vec![0.0; size]);
+            form.apply(&linear.matrix, &offset, label)
+        }
+        Operator::Concatenate { axis } => {
+            let shapes: Vec<&[usize]> = node
+                .inputs
+                .iter()
+                .map(|&input| graph.value(input).shape.dimensions())
+                .collect();
+            let parts = node.inputs.iter().zip(concatenation(&shapes, *axis));
+            let parts = parts.map(|(input, matrix)| {
+                forms[input].apply(&matrix, &vec![0.0; size], label.clone())
+            });
+            parts
+                .reduce(|sum, part| sum.combine(&part, 1.0, label.clone()))
+                .unwrap_or_else(|| Form::base(0, size))
+        }
         Operator::Movement(movement) => {
             let sources = movement.sources(shape);
             let matrix = SparseMatrix::selection(shape.size(), sources.into_iter());
@@ -422,6 +485,8 @@ fn translate(
                     let value = folder.stage(label, node.output, kind);
                     Form::base(value, size)
                 }
+                BinaryOperator::Maximum => folder.extremum(node, form, other, 1.0),
+                BinaryOperator::Minimum => folder.extremum(node, form, other, -1.0),
                 _ => {
                     folder.refuse(node, node.operator.name(), "export the model without it");
                     Form::base(0, size)

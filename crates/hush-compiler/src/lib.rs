@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approximate;
+pub mod arrange;
 pub mod calibrate;
 pub mod chebyshev;
 pub mod emit;
@@ -83,7 +84,8 @@ pub fn compile(
         &chosen,
         calibrated.rows.len(),
         agreement,
-    );
+    )
+    .with_layers(&graph, best, &client_spec, &calibrated)?;
     Ok(Compiled {
         program: best.program.clone(),
         client_spec,

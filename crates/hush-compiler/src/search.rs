@@ -5,13 +5,15 @@ use hush_program::count::{Count, count, count_unchecked};
 use hush_program::{PackingKind, Program};
 
 use crate::approximate::Approximated;
+use crate::arrange::{Strategy, arrange};
 use crate::calibrate::Calibrated;
 use crate::error::CompileError;
 use crate::fuse::fuse;
 use crate::network::Network;
 use crate::noise::{DEVIATIONS, LEAST_DEVIATIONS, Sensitivity, largest_error};
 use crate::options::Options;
-use crate::pack::{Packed, latency, throughput};
+use crate::pack::latency::{self, Packer, Plan};
+use crate::pack::{Packed, throughput};
 use crate::parameters::{Tuned, budget, most_primes, shape, tune};
 
 /// Ring degrees tried.
@@ -131,10 +133,33 @@ fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> 
 
 /// One packing under one chain shape, before primes and scales are chosen.
 struct Candidate {
-    packed: Packed,
+    source: Source,
+    /// The packing without its weights.
+    sketch: Packed,
     log_degree: u32,
     special: usize,
     batch_nanoseconds: f64,
+}
+
+/// What the weights of a candidate come from.
+enum Source {
+    /// One of the packers, and its plan.
+    Latency(usize, Plan),
+    /// The sketch is the packing.
+    Throughput,
+}
+
+/// The networks that are packed: as it is, with images arranged, with cubics fused.
+fn variants(kind: PackingKind, network: &Network) -> Vec<Network> {
+    let mut variants = vec![network.clone()];
+    if kind == PackingKind::Latency {
+        for strategy in Strategy::ALL {
+            variants.extend(arrange(network, strategy).filter(|own| !variants.contains(own)));
+        }
+        let fused: Vec<Network> = variants.iter().filter_map(fuse).collect();
+        variants.extend(fused);
+    }
+    variants
 }
 
 /// The cheapest candidate that is precise enough: candidates are tried in the order of their cost.
@@ -145,14 +170,9 @@ fn best_of(
     options: &Options,
 ) -> Result<Result<Chosen, Reached>, CompileError> {
     let mut reached = Reached::default();
-    let fused = fuse(&approximated.network).filter(|_| kind == PackingKind::Latency);
-    let variants: Vec<&Network> = fused.iter().chain([&approximated.network]).collect();
-    let needed = variants
-        .iter()
-        .map(|network| depth_of(network))
-        .min()
-        .unwrap_or(0)
-        + 1;
+    let variants = variants(kind, &approximated.network);
+    let packers: Vec<Packer<'_>> = variants.iter().map(Packer::new).collect();
+    let needed = variants.iter().map(depth_of).min().unwrap_or(0) + 1;
     let mut candidates = Vec::new();
     for log_degree in LOG_DEGREES {
         for special in SPECIAL {
@@ -161,17 +181,17 @@ fn best_of(
             if most < needed {
                 continue;
             }
-            let packed = variants
-                .iter()
-                .flat_map(|network| packings(kind, network, options, log_degree, special));
-            for packed in packed.filter(|packed| packed.depth < most) {
-                let batch_nanoseconds = batch_cost(&packed, options, log_degree, special)?;
-                candidates.push(Candidate {
-                    packed,
-                    log_degree,
-                    special,
-                    batch_nanoseconds,
-                });
+            for (source, sketch) in packings(kind, &packers, options, log_degree, special) {
+                if sketch.depth < most {
+                    let batch_nanoseconds = batch_cost(&sketch, options, log_degree, special)?;
+                    candidates.push(Candidate {
+                        source,
+                        sketch,
+                        log_degree,
+                        special,
+                        batch_nanoseconds,
+                    });
+                }
             }
         }
         if candidates.len() >= ENOUGH {
@@ -181,20 +201,21 @@ fn best_of(
     candidates.sort_by(|a, b| a.batch_nanoseconds.total_cmp(&b.batch_nanoseconds));
     let mut known: Vec<(Packed, Sensitivity)> = Vec::new();
     for candidate in candidates {
-        let index = match known
-            .iter()
-            .position(|(packed, _)| *packed == candidate.packed)
-        {
+        let packed = match &candidate.source {
+            Source::Latency(packer, plan) => packers[*packer].emit(plan, true),
+            Source::Throughput => candidate.sketch.clone(),
+        };
+        let index = match known.iter().position(|(other, _)| *other == packed) {
             Some(index) => index,
             None => {
-                let sensitivity =
-                    Sensitivity::new(&candidate.packed, calibrated, candidate.log_degree)?;
-                known.push((candidate.packed.clone(), sensitivity));
+                let sensitivity = Sensitivity::new(&packed, calibrated, candidate.log_degree)?;
+                known.push((packed.clone(), sensitivity));
                 known.len() - 1
             }
         };
         match attempt(
             candidate,
+            packed,
             &known[index].1,
             approximated,
             calibrated,
@@ -220,17 +241,20 @@ fn batch_cost(
     Ok(groups as f64 * count_unchecked(&program)?.nanoseconds)
 }
 
-/// Packings of one kind.
+/// Packings of one kind, without weights.
 fn packings(
     kind: PackingKind,
-    network: &Network,
+    packers: &[Packer<'_>],
     options: &Options,
     log_degree: u32,
     special: usize,
-) -> Vec<Packed> {
+) -> Vec<(Source, Packed)> {
     if kind == PackingKind::Throughput {
-        return throughput::pack(network, 1 << (log_degree - 1), THROUGHPUT_ELEMENTS)
-            .into_iter()
+        let slots = 1 << (log_degree - 1);
+        return packers
+            .iter()
+            .filter_map(|packer| throughput::pack(packer.network(), slots, THROUGHPUT_ELEMENTS))
+            .map(|packed| (Source::Throughput, packed))
             .collect();
     }
     let model = CostModel { special };
@@ -239,25 +263,29 @@ fn packings(
         .unwrap_or(1)
         .next_power_of_two()
         .min(1 << (log_degree - 1));
-    let mut found = Vec::new();
     let variants = FOLDS
         .iter()
         .flat_map(|&folds| [true, false].map(|garbage| (folds, garbage)));
+    let mut found = Vec::new();
     for (folds, garbage) in variants {
-        let mut samples = most;
-        while samples > 0 {
-            let limits = latency::Limits {
-                model,
-                log_degree,
-                samples,
-                garbage,
-                folds,
-            };
-            let packed = latency::pack(network, limits);
-            samples = if packed.is_empty() { samples / 2 } else { 0 };
-            for packed in packed {
-                if !found.contains(&packed) {
-                    found.push(packed);
+        for (index, packer) in packers.iter().enumerate() {
+            let mut samples = most;
+            while samples > 0 {
+                let limits = latency::Limits {
+                    model,
+                    log_degree,
+                    samples,
+                    garbage,
+                    folds,
+                };
+                let plans = packer.plans(limits);
+                samples = if plans.is_empty() { samples / 2 } else { 0 };
+                for plan in plans {
+                    let sketch = packer.emit(&plan, false);
+                    let source = Source::Latency(index, plan);
+                    if found.iter().all(|(_, other)| *other != sketch) {
+                        found.push((source, sketch));
+                    }
                 }
             }
         }
@@ -267,16 +295,17 @@ fn packings(
 
 fn attempt(
     candidate: Candidate,
+    packed: Packed,
     sensitivity: &Sensitivity,
     approximated: &Approximated,
     calibrated: &Calibrated,
     options: &Options,
 ) -> Result<Result<Chosen, Reached>, CompileError> {
     let Candidate {
-        packed,
         log_degree,
         special,
         batch_nanoseconds,
+        ..
     } = candidate;
     let primes = packed.depth + 1;
     let mut reached = Reached {

@@ -17,6 +17,9 @@ pub const MULTIPLY_NANOSECONDS: f64 = 0.12;
 /// multiplying by it.
 pub const KEY_NANOSECONDS: f64 = 0.6;
 
+/// Nanoseconds per coefficient of one limb of a plaintext diagonal: those of a large model do not fit into caches.
+pub const PLAIN_NANOSECONDS: f64 = 1.0;
+
 /// Work in units of one limb of N coefficients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
@@ -26,6 +29,8 @@ pub struct Work {
     pub multiplications: u64,
     /// Limbs of switching keys multiplied by.
     pub key_limbs: u64,
+    /// Limbs of plaintexts multiplied by.
+    pub plain_limbs: u64,
 }
 
 impl Work {
@@ -35,7 +40,8 @@ impl Work {
         degree
             * (self.transforms as f64 * f64::from(log_degree) * TRANSFORM_NANOSECONDS
                 + self.multiplications as f64 * MULTIPLY_NANOSECONDS
-                + self.key_limbs as f64 * KEY_NANOSECONDS)
+                + self.key_limbs as f64 * KEY_NANOSECONDS
+                + self.plain_limbs as f64 * PLAIN_NANOSECONDS)
     }
 
     /// The work done `times` times.
@@ -44,6 +50,7 @@ impl Work {
             transforms: self.transforms * times as u64,
             multiplications: self.multiplications * times as u64,
             key_limbs: self.key_limbs * times as u64,
+            plain_limbs: self.plain_limbs * times as u64,
         }
     }
 }
@@ -53,6 +60,7 @@ impl AddAssign for Work {
         self.transforms += other.transforms;
         self.multiplications += other.multiplications;
         self.key_limbs += other.key_limbs;
+        self.plain_limbs += other.plain_limbs;
     }
 }
 
@@ -138,6 +146,7 @@ impl CostModel {
     pub fn extended_plain_product(&self, level: usize) -> Work {
         Work {
             multiplications: 2 * self.extended(level) as u64,
+            plain_limbs: self.extended(level) as u64,
             ..Work::default()
         }
     }

@@ -1,6 +1,5 @@
 //! Runs a program on nothing but levels, and counts: operations, keys, work.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use crate::client_spec::KeyManifest;
@@ -104,12 +103,21 @@ pub fn polynomial_work(model: CostModel, polynomial: &Polynomial, level: usize) 
 pub struct LinearShape {
     /// Results.
     pub outputs: usize,
-    /// (input, baby rotation), the rotation not zero.
-    pub babies: BTreeSet<(usize, usize)>,
+    /// (input, baby rotation), sorted, the rotation not zero.
+    pub babies: Vec<(usize, usize)>,
     /// One entry per giant rotation of an output, zero excluded.
     pub giants: Vec<usize>,
-    /// (output, giant) to the baby rotations of its products.
-    pub products: BTreeMap<(usize, usize), Vec<usize>>,
+    /// One entry per sum of products before a giant rotation.
+    pub sums: Vec<Sum>,
+}
+
+/// The products that are added before one giant rotation of one output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Products with inputs as they are.
+    pub plain: usize,
+    /// Products with rotated inputs.
+    pub rotated: usize,
 }
 
 impl LinearShape {
@@ -130,41 +138,55 @@ impl LinearShape {
         terms: impl Iterator<Item = (usize, usize, usize)>,
         baby_step: usize,
     ) -> Self {
-        let mut shape = Self {
-            outputs,
-            ..Self::default()
-        };
+        let mut babies = Vec::new();
+        let mut products = Vec::new();
         for (output, input, rotation) in terms {
             let baby = rotation % baby_step;
             if baby != 0 {
-                shape.babies.insert((input, baby));
+                babies.push((input, baby));
             }
-            shape
-                .products
-                .entry((output, rotation - baby))
-                .or_default()
-                .push(baby);
+            products.push((output, rotation - baby, baby != 0));
         }
-        shape.giants = shape
-            .products
-            .keys()
-            .map(|&(_, giant)| giant)
-            .filter(|&giant| giant != 0)
-            .collect();
+        babies.sort_unstable();
+        babies.dedup();
+        products.sort_unstable();
+        let mut shape = Self {
+            outputs,
+            babies,
+            ..Self::default()
+        };
+        for sum in products.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            if sum[0].1 != 0 {
+                shape.giants.push(sum[0].1);
+            }
+            let rotated = sum.iter().filter(|product| product.2).count();
+            shape.sums.push(Sum {
+                plain: sum.len() - rotated,
+                rotated,
+            });
+        }
         shape
+    }
+
+    /// Inputs that are rotated at all.
+    fn rotated_inputs(&self) -> usize {
+        self.babies.chunk_by(|a, b| a.0 == b.0).count()
+    }
+
+    /// Products with plaintexts.
+    fn products(&self) -> usize {
+        self.sums.iter().map(|sum| sum.plain + sum.rotated).sum()
     }
 
     /// Work with the results at `level` and so many folds.
     pub fn work(&self, model: CostModel, level: usize, folds: usize) -> Work {
         let top = level + 1;
-        let rotated: BTreeSet<usize> = self.babies.iter().map(|&(input, _)| input).collect();
-        let mut work = model.decompose(top).times(rotated.len());
+        let mut work = model.decompose(top).times(self.rotated_inputs());
         work += model.inner_product(top).times(self.babies.len());
-        for terms in self.products.values() {
-            let plain = terms.iter().filter(|&&baby| baby == 0).count();
-            work += model.plain_product(top).times(plain);
-            if plain < terms.len() {
-                work += model.extended_plain_product(top).times(terms.len() - plain);
+        for sum in &self.sums {
+            work += model.plain_product(top).times(sum.plain);
+            if sum.rotated > 0 {
+                work += model.extended_plain_product(top).times(sum.rotated);
                 work += model.mod_down(top);
             }
         }
@@ -298,16 +320,12 @@ impl Machine for CountMachine {
         let top = step.level + 1;
         debug_assert!(inputs.iter().all(|&&level| level == top));
         let shape = LinearShape::new(plan);
-        for &(input, baby) in &shape.babies {
+        for &(_, baby) in &shape.babies {
             self.rotation_key(baby, top);
-            if shape
-                .babies
-                .iter()
-                .filter(|&&(other, _)| other == input)
-                .count()
-                > 1
-            {
-                self.count.hoisted_rotations += 1;
+        }
+        for hoisted in shape.babies.chunk_by(|a, b| a.0 == b.0) {
+            if hoisted.len() > 1 {
+                self.count.hoisted_rotations += hoisted.len();
             }
         }
         for &giant in &shape.giants {
@@ -319,7 +337,7 @@ impl Machine for CountMachine {
                 self.rotation_key(fold, step.level);
             }
         }
-        self.count.plain_multiplications += shape.products.values().map(Vec::len).sum::<usize>();
+        self.count.plain_multiplications += shape.products();
         self.current += shape.work(self.model, step.level, plan.folds.len());
         self.finish(step);
         Ok(vec![step.level; plan.bias.len()])

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use hush_program::{Block, Operation, PackingKind, Plain, Register};
 
-use super::rotations::{baby_step, rotations};
-use super::{Limits, State};
-use crate::network::{Index, Network, StageKind};
-use crate::pack::layout::{Layout, Scheme};
+use super::rotations::Case;
+use super::{Limits, Packer, Plan};
+use crate::network::{Index, Port, Stage, StageKind};
+use crate::pack::layout::Layout;
 use crate::pack::{Packed, Placement, Planned, Registers, Scaling};
 use hush_graph::SparseMatrix;
 
-struct Emitter {
+struct Emitter<'p, 'n> {
+    packer: &'p Packer<'n>,
+    /// Whether matrices get their weights.
+    weights: bool,
     limits: Limits,
     slots: usize,
     registers: Registers,
@@ -24,8 +27,14 @@ struct Emitter {
     notes: Vec<String>,
 }
 
-/// The packing of one finished search state.
-pub(super) fn emit(network: &Network, limits: Limits, slots: usize, state: &State) -> Packed {
+/// The packing of one plan.
+pub(super) fn emit(packer: &Packer<'_>, plan: &Plan, weights: bool) -> Packed {
+    let network = packer.network;
+    let &Plan {
+        limits,
+        slots,
+        ref state,
+    } = plan;
     let depths = network.depths();
     let depth = network
         .outputs
@@ -34,6 +43,8 @@ pub(super) fn emit(network: &Network, limits: Limits, slots: usize, state: &Stat
         .max()
         .unwrap_or(0);
     let mut emitter = Emitter {
+        packer,
+        weights,
         limits,
         slots,
         registers: Registers::default(),
@@ -57,25 +68,32 @@ pub(super) fn emit(network: &Network, limits: Limits, slots: usize, state: &Stat
         };
         let registers = emitter.registers.take(layout.ciphertexts(elements));
         inputs.extend(registers.iter().copied());
-        input_places.push(emitter.placement(layout, elements));
+        input_places.push(emitter.placement(layout, port));
         emitter
             .notes
             .push(format!("{}: {}", port.name, layout.describe()));
         emitter.held.insert(port.value, registers);
         emitter.layouts.insert(port.value, layout);
     }
-    for (stage, choice) in network.stages.iter().zip(&state.choices) {
-        emitter.stage(stage.output, &stage.label, &stage.kind, choice);
+    for (position, (stage, choice)) in network.stages.iter().zip(&state.choices).enumerate() {
+        let cases: Vec<Case> = choice
+            .iter()
+            .enumerate()
+            .map(|(term, &scheme)| Case {
+                stage: position,
+                term,
+                scheme,
+                slots,
+            })
+            .collect();
+        emitter.stage(stage, &cases);
     }
     let mut outputs = Vec::new();
     let mut output_places = Vec::new();
     for port in &network.outputs {
         let registers = emitter.aligned(port.value, depth, &port.name);
         outputs.extend(registers);
-        output_places.push(emitter.placement(
-            emitter.layouts[&port.value],
-            network.values[port.value].elements,
-        ));
+        output_places.push(emitter.placement(emitter.layouts[&port.value], port));
     }
     Packed {
         kind: PackingKind::Latency,
@@ -93,19 +111,23 @@ pub(super) fn emit(network: &Network, limits: Limits, slots: usize, state: &Stat
     }
 }
 
-impl Emitter {
+impl Emitter<'_, '_> {
     /// Places of sample 0 in all slots.
-    fn placement(&self, layout: Layout, elements: usize) -> Placement {
-        let stretch = |element| {
-            let mut places = layout.places(element, self.slots);
+    fn placement(&self, layout: Layout, port: &Port) -> Placement {
+        let stretch = |position| {
+            let mut places = layout.places(position, self.slots);
             places
                 .iter_mut()
                 .for_each(|place| place.slot *= self.limits.samples);
             places
         };
+        let elements = self.packer.network.values[port.value].elements;
         Placement {
             ciphertexts: layout.ciphertexts(elements),
-            places: (0..elements).map(stretch).collect(),
+            places: match &port.positions {
+                None => (0..elements).map(stretch).collect(),
+                Some(positions) => positions.iter().copied().map(stretch).collect(),
+            },
         }
     }
 
@@ -152,19 +174,25 @@ impl Emitter {
             .collect()
     }
 
-    fn stage(&mut self, output: Index, label: &str, kind: &StageKind, choice: &[Scheme]) {
+    fn stage(&mut self, stage: &Stage, cases: &[Case]) {
+        let Stage {
+            label,
+            output,
+            kind,
+        } = stage;
+        let output = *output;
         let depth = self.depths[output];
         let (layout, registers) = match kind {
             StageKind::Linear { terms, bias } => {
                 let scaling = Scaling::Group(self.group());
                 let mut sum: Option<Vec<Register>> = None;
-                for (index, ((value, matrix), &scheme)) in terms.iter().zip(choice).enumerate() {
+                for (index, ((value, matrix), &case)) in terms.iter().zip(cases).enumerate() {
                     let inputs = self.aligned(*value, depth - 1, label);
                     let bias = if index == 0 { bias.as_slice() } else { &[] };
-                    let operation = self.linear(inputs, scheme, matrix, bias, self.depth - depth);
-                    let outputs = scheme.result().ciphertexts(matrix.rows());
+                    let operation = self.linear(inputs, case, matrix, bias, self.depth - depth);
+                    let outputs = case.scheme.result().ciphertexts(matrix.rows());
                     let own = self.push(label, operation, depth, scaling, outputs);
-                    self.note(label, scheme, matrix);
+                    self.note(label, case, matrix);
                     sum = Some(match sum {
                         None => own,
                         Some(sum) => sum
@@ -182,7 +210,7 @@ impl Emitter {
                             .collect(),
                     });
                 }
-                (choice[0].result(), sum.unwrap_or_default())
+                (cases[0].scheme.result(), sum.unwrap_or_default())
             }
             StageKind::Polynomial { source, polynomial } => {
                 let scaling = Scaling::Group(self.group());
@@ -236,8 +264,9 @@ impl Emitter {
                 matrix,
                 bias,
             } => {
-                let scheme = choice[0];
-                let result = self.fused(*source, label, *cubic, matrix, bias, scheme, depth);
+                let case = cases[0];
+                let scheme = case.scheme;
+                let result = self.fused(*source, label, *cubic, matrix, bias, case, depth);
                 self.notes.push(format!(
                     "{label}: fused, {} folds, result {}",
                     scheme.folds(self.slots).len(),
@@ -259,9 +288,10 @@ impl Emitter {
         [_, c1, c2, c3]: [f64; 4],
         matrix: &SparseMatrix,
         bias: &[f64],
-        scheme: Scheme,
+        case: Case,
         depth: usize,
     ) -> Register {
+        let scheme = case.scheme;
         let level = self.depth - depth;
         let scaled = |factor: f64| matrix.scale_rows(&vec![factor; matrix.rows()]);
         let inputs = self.aligned(source, depth - 2, label);
@@ -274,7 +304,7 @@ impl Emitter {
             1,
         )[0];
         let plain = |matrix: &SparseMatrix, input: Register, level: usize| {
-            let mut operation = self.linear(vec![input], scheme, matrix, &[], level);
+            let mut operation = self.linear(vec![input], case, matrix, &[], level);
             if let Operation::Linear { folds, .. } = &mut operation {
                 folds.clear();
             }
@@ -308,7 +338,7 @@ impl Emitter {
                 Scaling::Derived,
                 1,
             )[0];
-            let mut operation = self.linear(vec![low], scheme, &scaled(c1), &[], level);
+            let mut operation = self.linear(vec![low], case, &scaled(c1), &[], level);
             if let Operation::Linear { folds, .. } = &mut operation {
                 folds.clear();
             }
@@ -352,9 +382,10 @@ impl Emitter {
         sum
     }
 
-    fn note(&mut self, label: &str, scheme: Scheme, matrix: &SparseMatrix) {
+    fn note(&mut self, label: &str, case: Case, matrix: &SparseMatrix) {
+        let scheme = case.scheme;
         let folds = scheme.folds(self.slots).len();
-        let diagonals = rotations(scheme, matrix, self.slots).len();
+        let diagonals = self.packer.rotations.diagonals(case, matrix).len();
         self.notes.push(format!(
             "{label}: {diagonals} diagonal{}, {folds} fold{}, result {}",
             if diagonals == 1 { "" } else { "s" },
@@ -366,27 +397,31 @@ impl Emitter {
     fn linear(
         &self,
         inputs: Vec<Register>,
-        scheme: Scheme,
+        case: Case,
         matrix: &SparseMatrix,
         bias: &[f64],
         level: usize,
     ) -> Operation {
-        let (slots, samples) = (self.slots, self.limits.samples);
-        let terms = rotations(scheme, matrix, slots);
-        let outputs = scheme.result().ciphertexts(matrix.rows());
-        let folds = scheme.folds(slots);
-        let (baby_step, _) = baby_step(self.limits, slots, &terms, outputs, folds.len(), level);
-        let mut blocks: BTreeMap<(usize, usize), BTreeMap<usize, Vec<f64>>> = BTreeMap::new();
-        for &(output, input, rotation) in &terms {
+        let (scheme, slots, samples) = (case.scheme, self.slots, self.limits.samples);
+        let diagonals = self.packer.rotations.diagonals(case, matrix);
+        let (baby_step, _) = self
+            .packer
+            .rotations
+            .split(self.limits, case, matrix, level);
+        let mut blocks: BTreeMap<(usize, usize), BTreeMap<usize, Plain>> = BTreeMap::new();
+        for &(output, input, rotation) in diagonals.iter() {
+            let plain = match self.weights {
+                true => Plain::Slots(vec![0.0; slots * samples]),
+                false => Plain::Constant(0.0),
+            };
             let block = blocks.entry((output, input)).or_default();
-            block.insert(rotation * samples, vec![0.0; slots * samples]);
+            block.insert(rotation * samples, plain);
         }
-        for (o, e, weight) in matrix.entries() {
+        for (o, e, weight) in matrix.entries().take_while(|_| self.weights) {
             let path = scheme.path(o, e, slots);
-            let diagonals = blocks.get_mut(&(path.output, path.input));
-            let Some(diagonal) =
-                diagonals.and_then(|block| block.get_mut(&(path.rotation * samples)))
-            else {
+            let block = blocks.get_mut(&(path.output, path.input));
+            let plain = block.and_then(|block| block.get_mut(&(path.rotation * samples)));
+            let Some(Plain::Slots(diagonal)) = plain else {
                 continue;
             };
             for slot in (path.slot..slots).step_by(path.repeat) {
@@ -395,18 +430,18 @@ impl Emitter {
                     .for_each(|sum| *sum += weight);
             }
         }
-        let block =
-            |((output, input), diagonals): ((usize, usize), BTreeMap<usize, Vec<f64>>)| Block {
-                output,
-                input,
-                diagonals: diagonals
-                    .into_iter()
-                    .map(|(rotation, slots)| (rotation, Plain::Slots(slots)))
-                    .collect(),
-            };
+        let outputs = scheme.result().ciphertexts(matrix.rows());
+        let folds = scheme.folds(slots);
         Operation::Linear {
             inputs,
-            blocks: blocks.into_iter().map(block).collect(),
+            blocks: blocks
+                .into_iter()
+                .map(|((output, input), diagonals)| Block {
+                    output,
+                    input,
+                    diagonals,
+                })
+                .collect(),
             baby_step: baby_step * samples,
             folds: folds.into_iter().map(|step| step * samples).collect(),
             bias: self.bias(scheme.result(), bias, outputs),

@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use hush_program::cost::{CostModel, Work};
 use hush_program::count::polynomial_work;
 
-use self::emit::emit;
-use self::rotations::{rotations, term_cost};
+use self::rotations::{Case, Rotations};
 use super::Packed;
 use super::layout::{Layout, Scheme};
 use crate::network::{Index, Network, StageKind};
@@ -21,8 +20,11 @@ use hush_graph::SparseMatrix;
 /// A vector never spans more ciphertexts than this.
 const MAX_CIPHERTEXTS: usize = 64;
 
+/// A sample has at least this share of its largest value's slots.
+const FEWER_SLOTS: usize = 4;
+
 /// What the search may do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Cost model of the chain.
     pub model: CostModel,
@@ -39,7 +41,7 @@ pub struct Limits {
 /// Chosen schemes of one stage, one per term of a linear stage.
 type Choice = Vec<Scheme>;
 
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 struct State {
     layouts: BTreeMap<Index, Layout>,
     choices: Vec<Choice>,
@@ -47,30 +49,76 @@ struct State {
     folds: usize,
 }
 
-/// The cheapest packing for each number of slots, cheapest first. Fewer slots mean less noise.
-pub fn pack(network: &Network, limits: Limits) -> Vec<Packed> {
-    let most = 1usize << (limits.log_degree - 1);
-    let sizes = (1..=most.ilog2())
-        .map(|log| 1usize << log)
-        .filter(|slots| slots * limits.samples <= most);
-    let mut found: Vec<(f64, usize, State)> = Vec::new();
-    for slots in sizes {
-        if let Some(state) = search(network, limits, slots) {
-            let cost = state.work.nanoseconds(limits.log_degree);
-            // More slots at more cost help nothing: noise grows with the slots.
-            if found.iter().all(|(other, ..)| cost < *other) {
-                found.push((cost, slots, state));
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found
-        .into_iter()
-        .map(|(_, slots, state)| emit(network, limits, slots, &state))
-        .collect()
+/// Layouts and schemes that the search settled on; [`Packer::emit`] makes instructions of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    limits: Limits,
+    slots: usize,
+    state: State,
 }
 
-fn search(network: &Network, limits: Limits, slots: usize) -> Option<State> {
+/// Packs one network, remembering what it found out about its matrices.
+pub struct Packer<'n> {
+    network: &'n Network,
+    rotations: Rotations,
+}
+
+impl<'n> Packer<'n> {
+    /// For a network of linear stages, polynomials and products.
+    pub fn new(network: &'n Network) -> Self {
+        Self {
+            network,
+            rotations: Rotations::default(),
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &'n Network {
+        self.network
+    }
+
+    /// The cheapest packing for each number of slots, cheapest first. Fewer slots mean less noise.
+    pub fn plans(&self, limits: Limits) -> Vec<Plan> {
+        let most = (1usize << (limits.log_degree - 1)) / limits.samples;
+        let elements = self.network.values.iter().map(|value| value.elements);
+        let largest = elements.max().unwrap_or(1).next_power_of_two();
+        // Far fewer slots than elements only multiply the ciphertexts.
+        let least = largest.min(most).div_ceil(FEWER_SLOTS).max(2);
+        let sizes = (1..=most.ilog2()).map(|log| 1usize << log);
+        let mut found: Vec<(f64, Plan)> = Vec::new();
+        for slots in sizes.filter(|&slots| slots >= least) {
+            if let Some(state) = search(self, limits, slots) {
+                let cost = state.work.nanoseconds(limits.log_degree);
+                // More slots at more cost help nothing: noise grows with the slots.
+                if found.iter().all(|(other, ..)| cost < *other) {
+                    found.push((
+                        cost,
+                        Plan {
+                            limits,
+                            slots,
+                            state,
+                        },
+                    ));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.into_iter().map(|(_, plan)| plan).collect()
+    }
+
+    /// The instructions of a plan. Without `weights` every plaintext of a matrix is a zero: enough to count.
+    pub fn emit(&self, plan: &Plan, weights: bool) -> Packed {
+        emit::emit(self, plan, weights)
+    }
+
+    /// What a term of a linear stage costs with its results at `level`.
+    fn term_cost(&self, limits: Limits, case: Case, matrix: &SparseMatrix, level: usize) -> Work {
+        self.rotations.split(limits, case, matrix, level).1
+    }
+}
+
+fn search(packer: &Packer<'_>, limits: Limits, slots: usize) -> Option<State> {
+    let network = packer.network;
     let depths = network.depths();
     let depth = network
         .outputs
@@ -116,17 +164,14 @@ fn search(network: &Network, limits: Limits, slots: usize) -> Option<State> {
         let level = depth.checked_sub(depths[stage.output])?;
         let mut next: BTreeMap<BTreeMap<Index, Layout>, State> = BTreeMap::new();
         for state in &states {
-            for (choice, layout, work) in options(
-                network,
+            let at = Position {
+                packer,
                 limits,
                 slots,
-                state,
-                &stage.kind,
-                elements,
+                stage: position,
                 level,
-                depth,
-                &depths,
-            ) {
+            };
+            for (choice, layout, work) in options(at, state, &stage.kind, depth, &depths) {
                 if layout.ciphertexts(elements) > MAX_CIPHERTEXTS {
                     continue;
                 }
@@ -161,22 +206,49 @@ fn search(network: &Network, limits: Limits, slots: usize) -> Option<State> {
         .min_by(|a, b| cost(a).total_cmp(&cost(b)).then(a.folds.cmp(&b.folds)))
 }
 
-fn options(
-    network: &Network,
+/// Where the search stands.
+#[derive(Clone, Copy)]
+struct Position<'p, 'n> {
+    packer: &'p Packer<'n>,
     limits: Limits,
     slots: usize,
+    stage: usize,
+    /// Level of the stage's results.
+    level: usize,
+}
+
+impl Position<'_, '_> {
+    fn case(self, term: usize, scheme: Scheme) -> Case {
+        Case {
+            stage: self.stage,
+            term,
+            scheme,
+            slots: self.slots,
+        }
+    }
+}
+
+fn options(
+    at: Position<'_, '_>,
     state: &State,
     kind: &StageKind,
-    elements: usize,
-    level: usize,
     depth: usize,
     depths: &[usize],
 ) -> Vec<(Choice, Layout, Work)> {
+    let Position {
+        packer,
+        limits,
+        slots,
+        level,
+        ..
+    } = at;
+    let values = &packer.network.values;
     match kind {
         StageKind::Linear { terms, .. } => {
             let per_term: Vec<Vec<(Scheme, Work)>> = terms
                 .iter()
-                .map(|(value, matrix)| {
+                .enumerate()
+                .map(|(term, (value, matrix))| {
                     let schemes = Scheme::candidates(
                         state.layouts[value],
                         matrix.rows(),
@@ -188,7 +260,10 @@ fn options(
                         .into_iter()
                         .filter(|scheme| alone || scheme.result().is_clean())
                         .filter(|scheme| scheme.folds(slots).len() <= limits.folds)
-                        .map(|scheme| (scheme, term_cost(limits, slots, scheme, matrix, level)))
+                        .map(|scheme| {
+                            let case = at.case(term, scheme);
+                            (scheme, packer.term_cost(limits, case, matrix, level))
+                        })
                         .collect()
                 })
                 .collect();
@@ -221,7 +296,8 @@ fn options(
                 return Vec::new();
             }
             let work = polynomial_work(limits.model, polynomial, depth - depths[*source]);
-            vec![(Vec::new(), layout, work.times(layout.ciphertexts(elements)))]
+            let ciphertexts = layout.ciphertexts(values[*source].elements);
+            vec![(Vec::new(), layout, work.times(ciphertexts))]
         }
         StageKind::Shift { source, .. } => {
             let layout = state.layouts[source];
@@ -243,7 +319,7 @@ fn options(
             vec![(
                 Vec::new(),
                 layout,
-                work.times(layout.ciphertexts(network.values[*left].elements)),
+                work.times(layout.ciphertexts(values[*left].elements)),
             )]
         }
         StageKind::Fused {
@@ -251,27 +327,31 @@ fn options(
             matrix,
             cubic,
             ..
-        } => fused_options(limits, slots, state.layouts[source], matrix, *cubic, level),
+        } => fused_options(at, state.layouts[source], matrix, *cubic),
         StageKind::Function { .. } => Vec::new(),
     }
 }
 
 /// Only where one diagonal without rotation does: every weight stands where its element already is.
 fn fused_options(
-    limits: Limits,
-    slots: usize,
+    at: Position<'_, '_>,
     layout: Layout,
     matrix: &SparseMatrix,
     cubic: [f64; 4],
-    level: usize,
 ) -> Vec<(Choice, Layout, Work)> {
+    let Position {
+        limits,
+        slots,
+        level,
+        ..
+    } = at;
     if layout == Layout::Free {
         return Vec::new();
     }
     let model = limits.model;
     let mut found = Vec::new();
     for scheme in Scheme::candidates(layout, matrix.rows(), matrix.columns(), slots) {
-        let terms = rotations(scheme, matrix, slots);
+        let terms = at.packer.rotations.diagonals(at.case(0, scheme), matrix);
         let single = terms.len() == 1 && terms.iter().all(|&(.., rotation)| rotation == 0);
         if !single || scheme.folds(slots).len() > limits.folds {
             continue;

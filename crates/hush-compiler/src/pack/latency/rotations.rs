@@ -1,20 +1,75 @@
-//! Which diagonals a matrix has under a scheme, and how best to split their rotations.
+//! Which diagonals a matrix has under a scheme, and how best to split their rotations; each question is answered once.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use hush_graph::SparseMatrix;
 use hush_program::cost::Work;
 use hush_program::count::LinearShape;
 
 use super::Limits;
 use crate::pack::layout::Scheme;
-use hush_graph::SparseMatrix;
 
-/// (output, input, rotation) of every diagonal that is not zero, for one sample.
-pub(super) fn rotations(
-    scheme: Scheme,
-    matrix: &SparseMatrix,
-    slots: usize,
-) -> BTreeSet<(usize, usize, usize)> {
+/// (output, input, rotation) of every diagonal that is not zero, for one sample; sorted.
+pub(super) type Diagonals = Vec<(usize, usize, usize)>;
+
+/// A term of a linear stage under a scheme, in so many slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Case {
+    /// Position of the stage.
+    pub stage: usize,
+    /// Which of its terms.
+    pub term: usize,
+    /// How it is computed.
+    pub scheme: Scheme,
+    /// Slots of a sample.
+    pub slots: usize,
+}
+
+/// What the width of a split depends on, apart from the case: special primes, ring degree, level.
+type Setting = (usize, u32, usize);
+
+/// Answers that were already found.
+#[derive(Default)]
+pub(super) struct Rotations {
+    diagonals: RefCell<BTreeMap<Case, Rc<Diagonals>>>,
+    splits: RefCell<BTreeMap<(Case, Setting), (usize, Work)>>,
+}
+
+impl Rotations {
+    /// The diagonals of a matrix.
+    pub(super) fn diagonals(&self, case: Case, matrix: &SparseMatrix) -> Rc<Diagonals> {
+        if let Some(known) = self.diagonals.borrow().get(&case) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(diagonals(case.scheme, matrix, case.slots));
+        self.diagonals.borrow_mut().insert(case, Rc::clone(&found));
+        found
+    }
+
+    /// The baby-step width with the least work, and that work, with the results at `level`.
+    pub(super) fn split(
+        &self,
+        limits: Limits,
+        case: Case,
+        matrix: &SparseMatrix,
+        level: usize,
+    ) -> (usize, Work) {
+        let setting = (limits.model.special, limits.log_degree, level);
+        if let Some(&known) = self.splits.borrow().get(&(case, setting)) {
+            return known;
+        }
+        let outputs = case.scheme.result().ciphertexts(matrix.rows());
+        let folds = case.scheme.folds(case.slots).len();
+        let diagonals = self.diagonals(case, matrix);
+        let found = baby_step(limits, case.slots, &diagonals, outputs, folds, level);
+        self.splits.borrow_mut().insert((case, setting), found);
+        found
+    }
+}
+
+fn diagonals(scheme: Scheme, matrix: &SparseMatrix, slots: usize) -> Diagonals {
     let outputs = scheme.result().ciphertexts(matrix.rows());
     let inputs = scheme.argument().ciphertexts(matrix.columns());
     let mut seen = vec![false; outputs * inputs * slots];
@@ -23,10 +78,9 @@ pub(super) fn rotations(
         seen[(path.output * inputs + path.input) * slots + path.rotation] = true;
     }
     // An output that depends on nothing still needs one (zero) diagonal.
-    for output in 0..outputs {
-        let span = output * inputs * slots..(output + 1) * inputs * slots;
-        if !seen[span.clone()].contains(&true) {
-            seen[span.start] = true;
+    for output in seen.chunks_mut(inputs * slots) {
+        if !output.contains(&true) {
+            output[0] = true;
         }
     }
     let index = |flat: usize| (flat / slots / inputs, flat / slots % inputs, flat % slots);
@@ -37,25 +91,14 @@ pub(super) fn rotations(
         .collect()
 }
 
-/// The baby-step width with the least work, and that work.
-pub(super) fn baby_step(
+fn baby_step(
     limits: Limits,
     slots: usize,
-    terms: &BTreeSet<(usize, usize, usize)>,
+    terms: &Diagonals,
     outputs: usize,
     folds: usize,
     level: usize,
 ) -> (usize, Work) {
-    let mut best = (
-        slots,
-        LinearShape::from_rotations(outputs, terms.iter().copied(), slots),
-    );
-    let cost = |shape: &LinearShape| {
-        shape
-            .work(limits.model, level, folds)
-            .nanoseconds(limits.log_degree)
-    };
-    let mut least = cost(&best.1);
     let widest = terms
         .iter()
         .map(|&(.., rotation)| rotation)
@@ -63,33 +106,19 @@ pub(super) fn baby_step(
         .unwrap_or(0);
     let widths = std::iter::successors(Some(1), |&width| Some(width * 2))
         .take_while(|&width| width <= widest);
+    let work = |width: usize| {
+        LinearShape::from_rotations(outputs, terms.iter().copied(), width).work(
+            limits.model,
+            level,
+            folds,
+        )
+    };
+    let mut best = (slots, work(slots));
     for width in widths {
-        let shape = LinearShape::from_rotations(outputs, terms.iter().copied(), width);
-        let own = cost(&shape);
-        if own < least {
-            (least, best) = (own, (width, shape));
+        let own = work(width);
+        if own.nanoseconds(limits.log_degree) < best.1.nanoseconds(limits.log_degree) {
+            best = (width, own);
         }
     }
-    (best.0, best.1.work(limits.model, level, folds))
-}
-
-/// Work of one term of a linear stage with the results at `level`.
-pub(super) fn term_cost(
-    limits: Limits,
-    slots: usize,
-    scheme: Scheme,
-    matrix: &SparseMatrix,
-    level: usize,
-) -> Work {
-    let terms = rotations(scheme, matrix, slots);
-    let outputs = scheme.result().ciphertexts(matrix.rows());
-    baby_step(
-        limits,
-        slots,
-        &terms,
-        outputs,
-        scheme.folds(slots).len(),
-        level,
-    )
-    .1
+    best
 }
