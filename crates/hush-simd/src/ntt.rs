@@ -14,6 +14,10 @@ use crate::isa::{Isa, Kernel};
 use crate::lanes::Lanes;
 use crate::modulus::{Modulus, ModulusError, Multiplier};
 
+mod mirrored;
+
+pub use mirrored::MirroredTable;
+
 /// Residues per block: 32 KiB, what fits a first-level cache.
 const BLOCK: usize = 4096;
 
@@ -75,7 +79,9 @@ impl NttTable {
     pub fn forward(&self, values: &mut [u64]) {
         assert_eq!(values.len(), self.degree, "transform length");
         self.isa.run(Forward {
-            table: self,
+            twiddles: &self.forward,
+            modulus: &self.modulus,
+            root: 1,
             values,
         });
     }
@@ -154,8 +160,11 @@ fn pack(width: usize, degree: usize, values: &[u64], order: Order) -> Vec<u64> {
     packed
 }
 
+/// The transform below node `root`, the leftmost of its depth.
 struct Forward<'a> {
-    table: &'a NttTable,
+    twiddles: &'a Twiddles,
+    modulus: &'a Modulus,
+    root: usize,
     values: &'a mut [u64],
 }
 
@@ -164,21 +173,22 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let (twiddles, degree) = (&self.table.forward, self.table.degree);
-        let q = lanes.modulus(&self.table.modulus);
+        let (twiddles, root) = (self.twiddles, self.root);
+        let degree = self.values.len();
+        let q = lanes.modulus(self.modulus);
         let stages = (degree / L::WIDTH).trailing_zeros();
-        // `nodes` blocks of equal length; block i multiplies by twiddle `nodes + i`.
+        // `nodes` blocks of equal length; block i multiplies by twiddle `root nodes + i`.
         let mut nodes = 1;
         if stages % 2 == 1 {
-            forward_two::<L, true>(lanes, self.values, twiddles, 1, q);
+            forward_two::<L, true>(lanes, self.values, twiddles, root, q);
             nodes = 2;
         } else {
-            forward_four::<L, true>(lanes, self.values, twiddles, 1, q);
+            forward_four::<L, true>(lanes, self.values, twiddles, root, q);
             nodes *= 4;
         }
         while degree / nodes > BLOCK {
             for (i, block) in self.values.chunks_exact_mut(degree / nodes).enumerate() {
-                forward_four::<L, false>(lanes, block, twiddles, nodes + i, q);
+                forward_four::<L, false>(lanes, block, twiddles, root * nodes + i, q);
             }
             nodes *= 4;
         }
@@ -186,7 +196,7 @@ impl Kernel for Forward<'_> {
         for (i, block) in self.values.chunks_exact_mut(length).enumerate() {
             let mut inner = 1;
             while length / inner > L::WIDTH {
-                let first = (nodes + i) * inner;
+                let first = (root * nodes + i) * inner;
                 for (j, part) in block.chunks_exact_mut(length / inner).enumerate() {
                     forward_four::<L, false>(lanes, part, twiddles, first + j, q);
                 }

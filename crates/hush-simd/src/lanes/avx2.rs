@@ -313,6 +313,21 @@ impl Lanes for Avx2 {
         self.canonical(sum, q)
     }
     #[inline(always)]
+    fn spread<const REVERSED: bool>(self, a: __m256d, log_gap: u32) -> __m256d {
+        vector!({
+            // Each lane is a pair of 32-bit halves.
+            let lanes = if REVERSED {
+                _mm256_setr_epi32(3, 3, 2, 2, 1, 1, 0, 0)
+            } else {
+                _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)
+            };
+            let sources = _mm256_srl_epi32(lanes, _mm_cvtsi32_si128(log_gap as i32));
+            let halves = _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1);
+            let sources = _mm256_add_epi32(_mm256_add_epi32(sources, sources), halves);
+            _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(a), sources))
+        })
+    }
+    #[inline(always)]
     fn zero_fraction(self) -> __m256d {
         vector!(_mm256_setzero_pd())
     }

@@ -324,6 +324,18 @@ impl Lanes for Avx512 {
         self.canonical(self.reduce(sum, q), q)
     }
     #[inline(always)]
+    fn spread<const REVERSED: bool>(self, a: __m512i, log_gap: u32) -> __m512i {
+        vector!({
+            let lanes = if REVERSED {
+                _mm512_setr_epi64(7, 6, 5, 4, 3, 2, 1, 0)
+            } else {
+                _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)
+            };
+            let sources = _mm512_srl_epi64(lanes, _mm_cvtsi32_si128(log_gap as i32));
+            _mm512_permutexvar_epi64(sources, a)
+        })
+    }
+    #[inline(always)]
     fn zero_fraction(self) -> __m512d {
         vector!(_mm512_setzero_pd())
     }

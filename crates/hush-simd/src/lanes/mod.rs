@@ -111,6 +111,9 @@ pub(crate) trait Lanes: Copy {
     /// The canonical residue of the sum.
     fn finish(self, sum: Self::Accumulator, q: Self::Modulus) -> Self::Vector;
 
+    /// Lane j of the result is lane j >> `log_gap`; with `REVERSED`, (WIDTH - 1 - j) >> `log_gap`.
+    fn spread<const REVERSED: bool>(self, a: Self::Vector, log_gap: u32) -> Self::Vector;
+
     fn zero_fraction(self) -> Self::Fraction;
     /// sum + a · weight with two roundings (never fused: all instruction sets agree).
     fn fraction_add(self, sum: Self::Fraction, a: Self::Vector, weight: f64) -> Self::Fraction;

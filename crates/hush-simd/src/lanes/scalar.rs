@@ -152,6 +152,10 @@ impl Lanes for Scalar {
         )
     }
     #[inline(always)]
+    fn spread<const REVERSED: bool>(self, a: u64, _log_gap: u32) -> u64 {
+        a
+    }
+    #[inline(always)]
     fn zero_fraction(self) -> f64 {
         0.0
     }
