@@ -1,13 +1,22 @@
 //! What the compiler tells its user.
 
+mod describe;
+pub mod layers;
+mod occupancy;
+mod shares;
+
 use std::fmt::{self, Display, Formatter};
 
 use hush_ckks::security;
+use hush_graph::Graph;
 use hush_program::cost::{CostModel, ciphertext_bytes};
-use hush_program::{PackingKind, ParameterSpec, Program};
+use hush_program::{ClientSpec, PackingKind, ParameterSpec, Program};
 use serde::Serialize;
 
+use self::layers::LayerReport;
 use crate::approximate::{Approximated, Fit};
+use crate::calibrate::Calibrated;
+use crate::error::CompileError;
 use crate::options::Options;
 use crate::search::Chosen;
 
@@ -104,6 +113,8 @@ pub struct Report {
     pub simulated_changes: usize,
     /// Activations.
     pub activations: Vec<ActivationReport>,
+    /// What each layer became.
+    pub layers: Vec<LayerReport>,
 }
 
 /// What the final simulation found.
@@ -172,7 +183,7 @@ pub fn report(
             program.input_level - count.levels,
             false,
         ),
-        precision: options.precision,
+        precision: approximated.precision,
         predicted_error: best.predicted,
         approximation_error: approximated.error,
         group_milliseconds: count.nanoseconds / 1e6,
@@ -183,6 +194,38 @@ pub fn report(
         simulated_error: agreement.error,
         simulated_changes: agreement.changes,
         activations: approximated.fits.iter().map(activation).collect(),
+        layers: Vec::new(),
+    }
+}
+
+impl Report {
+    /// Fills in the table of layers.
+    ///
+    /// # Errors
+    /// Only for a program that breaks its own rules.
+    pub(crate) fn with_layers(
+        mut self,
+        graph: &Graph,
+        chosen: &Chosen,
+        spec: &ClientSpec,
+        calibrated: &Calibrated,
+    ) -> Result<Self, CompileError> {
+        let (packed, program) = (&chosen.packed, &chosen.program);
+        let mut grouped = layers::group(program, spec)?;
+        shares::fill(&mut grouped, packed, program, calibrated)?;
+        self.layers = grouped.layers;
+        describe::describe(&mut self.layers, graph, &packed.notes);
+        for (index, activation) in self.activations.iter().enumerate() {
+            // An activation that is fused with the matrix after it comes first in the label.
+            let computes = |layer: &&mut LayerReport| {
+                let rest = layer.label.strip_prefix(&activation.node);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" + "))
+            };
+            if let Some(layer) = self.layers.iter_mut().find(computes) {
+                layer.activation = Some(index);
+            }
+        }
+        Ok(self)
     }
 }
 

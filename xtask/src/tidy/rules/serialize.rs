@@ -12,6 +12,7 @@ const MAY: &[(&str, &[&str])] = &[
             "crates/hush-cli/",
             "crates/hush-bench/",
             "crates/hush-compiler/src/report.rs",
+            "crates/hush-compiler/src/report/",
         ],
     ),
     ("Deserialize", &["crates/hush-wire/"]),
