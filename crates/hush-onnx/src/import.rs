@@ -14,6 +14,9 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 const COPIES: usize = 4;
 const SMALL_CONSTANTS: usize = 1 << 22;
 
+/// How many entries all sparse matrices of a model may have (256 MiB), however small its file.
+const MATRIX_ENTRIES: usize = 1 << 24;
+
 pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     let proto = model::decode(bytes)?;
     let (graph, operator_set) = model::check_header(&proto)?;
@@ -87,6 +90,7 @@ fn prepare(graph: &GraphProto, operator_set: i64) -> Result<Environment, ImportE
         operator_set,
         single_sample,
         budget,
+        matrix_budget: MATRIX_ENTRIES,
     })
 }
 

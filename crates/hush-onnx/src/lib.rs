@@ -19,6 +19,7 @@
 mod broadcast;
 mod constant;
 mod error;
+mod extremum;
 mod fold;
 mod import;
 mod inputs;
@@ -27,7 +28,9 @@ mod node;
 mod operators;
 mod order;
 pub mod reference;
+mod separable;
 mod tract;
+mod window;
 
 pub use error::{ImportError, NodeProblem};
 pub use model::MAXIMUM_MODEL_BYTES;

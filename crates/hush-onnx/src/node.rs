@@ -116,6 +116,9 @@ pub(crate) struct Environment {
     pub(crate) single_sample: bool,
     /// How many constant elements may still be copied; a bound on memory for hostile files.
     pub(crate) budget: usize,
+    /// How many entries the sparse matrices of the graph may still have; a bound on memory for
+    /// hostile files, whose shapes can be much larger than the files.
+    pub(crate) matrix_budget: usize,
 }
 
 impl Environment {
@@ -125,6 +128,17 @@ impl Environment {
             Problem::new(
                 "the constants of the model grow too large",
                 "use fewer or smaller constants",
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Takes `entries` of sparse matrices from their budget.
+    pub(crate) fn spend_entries(&mut self, entries: usize) -> Result<(), Problem> {
+        self.matrix_budget = self.matrix_budget.checked_sub(entries).ok_or_else(|| {
+            Problem::new(
+                "the tensors that the model moves and pools grow too large",
+                "use smaller inputs",
             )
         })?;
         Ok(())
@@ -309,20 +323,49 @@ impl NodeContext<'_> {
         operator: Operator,
         inputs: &[ValueId],
     ) -> Result<ValueId, Problem> {
+        self.emit_output(0, operator, inputs)
+    }
+
+    /// Adds a node to the graph that leads to the result at `position`.
+    pub(crate) fn emit_output(
+        &mut self,
+        position: usize,
+        operator: Operator,
+        inputs: &[ValueId],
+    ) -> Result<ValueId, Problem> {
         let names = vec![node_name(self.node).to_string()];
-        let output = self.node.output.first().cloned().unwrap_or_default();
+        let output = self.node.output.get(position).cloned().unwrap_or_default();
         Ok(self
             .environment
             .builder
             .node(names, operator, inputs, output)?)
     }
 
-    /// Declares `known` the result of this node.
+    /// Declares `known` the first result of this node.
     pub(crate) fn define(&mut self, known: Known) -> Result<(), Problem> {
-        let name = self.node.output.first().filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| Problem::malformed("it has no output"))?;
-        self.environment.known.insert(name.clone(), known);
+        if !self.has_output(0) {
+            return Err(Problem::malformed("it has no output"));
+        }
+        self.define_output(0, known);
         Ok(())
+    }
+
+    /// Declares `known` the result at `position`; nothing happens if the file has no name for it.
+    pub(crate) fn define_output(&mut self, position: usize, known: Known) {
+        if let Some(name) = self
+            .node
+            .output
+            .get(position)
+            .filter(|name| !name.is_empty())
+        {
+            self.environment.known.insert(name.clone(), known);
+        }
+    }
+
+    /// Whether the file has a name for the result at `position`.
+    pub(crate) fn has_output(&self, position: usize) -> bool {
+        let name = self.node.output.get(position);
+        name.is_some_and(|name| !name.is_empty())
     }
 
     /// Adds the last node and declares its value the result.

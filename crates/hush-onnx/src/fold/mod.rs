@@ -7,6 +7,8 @@ mod arithmetic;
 mod select;
 mod shape;
 
+pub(crate) use select::positions;
+
 use crate::constant::{Constant, Elements};
 use crate::node::{NodeContext, Problem};
 use std::sync::Arc;

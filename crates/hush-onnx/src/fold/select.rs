@@ -112,7 +112,12 @@ pub(super) fn slice(
 }
 
 /// The positions from `start` to `end` (not included) in a dimension of `size`.
-fn positions(start: i64, end: i64, step: i64, size: usize) -> Result<Vec<usize>, Problem> {
+pub(crate) fn positions(
+    start: i64,
+    end: i64,
+    step: i64,
+    size: usize,
+) -> Result<Vec<usize>, Problem> {
     let length = i64::try_from(size).map_err(|_| Problem::malformed("a dimension is too large"))?;
     let counted = |bound: i64| {
         if bound < 0 {

@@ -2,10 +2,12 @@
 
 mod add;
 mod arg_max;
+mod average_pool;
 mod batch_normalization;
 mod cast;
 mod clip;
 mod constant;
+mod conv;
 mod div;
 mod dropout;
 mod erf;
@@ -17,6 +19,7 @@ mod identity;
 mod leaky_relu;
 mod log_softmax;
 mod mat_mul;
+mod max_pool;
 mod mul;
 mod neg;
 mod pow;
@@ -24,8 +27,10 @@ mod relu;
 mod reshape;
 mod shape;
 mod sigmoid;
+mod slice;
 mod softmax;
 mod softplus;
+mod split;
 mod squeeze;
 mod sub;
 mod swish;
@@ -49,10 +54,12 @@ macro_rules! operators {
 operators! {
     "Add" => add::import,
     "ArgMax" => arg_max::import,
+    "AveragePool" => average_pool::import,
     "BatchNormalization" => batch_normalization::import,
     "Cast" => cast::import,
     "Clip" => clip::import,
     "Constant" => constant::import,
+    "Conv" => conv::import,
     "Div" => div::import,
     "Dropout" => dropout::import,
     "Erf" => erf::import,
@@ -60,10 +67,13 @@ operators! {
     "Flatten" => flatten::import,
     "Gelu" => gelu::import,
     "Gemm" => gemm::import,
+    "GlobalAveragePool" => average_pool::import_global,
+    "GlobalMaxPool" => max_pool::import_global,
     "Identity" => identity::import,
     "LeakyRelu" => leaky_relu::import,
     "LogSoftmax" => log_softmax::import,
     "MatMul" => mat_mul::import,
+    "MaxPool" => max_pool::import,
     "Mul" => mul::import,
     "Neg" => neg::import,
     "Pow" => pow::import,
@@ -71,8 +81,10 @@ operators! {
     "Reshape" => reshape::import,
     "Shape" => shape::import,
     "Sigmoid" => sigmoid::import,
+    "Slice" => slice::import,
     "Softmax" => softmax::import,
     "Softplus" => softplus::import,
+    "Split" => split::import,
     "Squeeze" => squeeze::import,
     "Sub" => sub::import,
     "Swish" => swish::import,
