@@ -3,9 +3,11 @@
 
 mod combine;
 mod elementwise;
+mod mirrored;
 mod packed;
 mod permute;
 mod product;
+mod words;
 
 /// Vectors whose sums are held in registers at once: amortises the bookkeeping per row.
 const UNROLL: usize = 4;
@@ -15,6 +17,8 @@ pub use elementwise::{
     add_assign, multiply_add_assign, multiply_assign, negate_assign, scale_add_assign,
     scale_assign, scale_into, sub_assign, subtract_scale_assign,
 };
+pub use mirrored::{MirroredTerm, mirrored_sums, offset_residues};
 pub use packed::{PackedRows, inner_product};
 pub use permute::{BlockPermutation, permute, permute_add_assign};
 pub use product::{paired_inner_product, tensor_into};
+pub use words::PackedWords;

@@ -101,7 +101,7 @@ impl PackedRows {
 }
 
 /// Where a kernel reads packed words from.
-trait Source: Copy {
+pub(super) trait Source: Copy {
     /// Words `at .. at + length`: one bounds check for a block of vectors.
     fn block(self, at: usize, length: usize) -> Self;
     fn load<L: Lanes>(self, lanes: L, at: usize) -> L::Vector;

@@ -1,0 +1,179 @@
+//! Products with plaintexts that read the same from both ends: the transform of real slots
+//! is known by its first half, and a message that repeats by less.
+
+use std::ops::Range;
+
+use super::PackedWords;
+use super::packed::Source;
+use super::words::{load, with_source};
+use crate::isa::{Isa, Kernel};
+use crate::lanes::Lanes;
+use crate::modulus::Modulus;
+
+/// Vectors of each end whose sums are held in registers: four sums each.
+const VECTORS: usize = 2;
+
+/// One product of a sum: both halves of a ciphertext's limb times a mirrored plaintext.
+#[derive(Clone, Copy, Debug)]
+pub struct MirroredTerm<'a> {
+    /// Whole limbs.
+    pub rows: [&'a [u64]; 2],
+    /// Place of the residue that multiplies the first coefficient of the range.
+    pub at: usize,
+    /// log2 of how often each residue is used before the next.
+    pub log_gap: u32,
+}
+
+/// out\[h\]\[i\] = Σ w_t(i) · rows_t\[h\]\[i\] and out\[h\]\[N-1-i\] = Σ w_t(i) · rows_t\[h\]\[N-1-i\]
+/// for i in `range`, both halves h, where w_t(i) is the residue at
+/// `at + ((i - range.start) >> log_gap)` of `words`.
+///
+/// Each residue is read once for up to four products a place; one reduction per result.
+///
+/// # Panics
+/// If a row is not as long as the results, `range` is not in the first half, its ends
+/// are no multiples of 16, or a place is outside `words`.
+pub fn mirrored_sums(
+    isa: Isa,
+    q: &Modulus,
+    out: [&mut [u64]; 2],
+    words: &PackedWords,
+    terms: &[MirroredTerm<'_>],
+    range: Range<usize>,
+) {
+    let length = out[0].len();
+    assert_eq!(out[1].len(), length, "output length");
+    assert!(
+        terms
+            .iter()
+            .all(|term| term.rows.iter().all(|row| row.len() == length)),
+        "row length"
+    );
+    assert!(
+        range.start <= range.end
+            && 2 * range.end <= length
+            && range.start % 16 == 0
+            && range.end % 16 == 0,
+        "a range of the first half, in whole blocks"
+    );
+    with_source!(words, |source| isa.run(Sums {
+        q,
+        out,
+        source,
+        terms,
+        range,
+    }));
+}
+
+struct Sums<'a, S> {
+    q: &'a Modulus,
+    out: [&'a mut [u64]; 2],
+    source: S,
+    terms: &'a [MirroredTerm<'a>],
+    range: Range<usize>,
+}
+
+impl<S: Source> Kernel for Sums<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let q = lanes.modulus(self.q);
+        let (length, start) = (self.out[0].len(), self.range.start);
+        let size = VECTORS * L::WIDTH;
+        let [out0, out1] = self.out;
+        for front in self.range.step_by(size) {
+            let back = length - front - size;
+            // For both halves, the sums at the front and at the back.
+            let mut sums = [[[lanes.zero_sum(); VECTORS]; 2]; 2];
+            let mut terms = self.terms;
+            loop {
+                let (now, later) = terms.split_at(terms.len().min(L::TERMS));
+                for term in now {
+                    let [row0, row1] = term.rows;
+                    let rows = [
+                        [&row0[front..front + size], &row0[back..back + size]],
+                        [&row1[front..front + size], &row1[back..back + size]],
+                    ];
+                    for u in 0..VECTORS {
+                        let place = (front - start + u * L::WIDTH) >> term.log_gap;
+                        let residues = load(lanes, self.source, term.at + place);
+                        let ahead = lanes.spread::<false>(residues, term.log_gap);
+                        let mirrored = lanes.spread::<true>(residues, term.log_gap);
+                        let opposite = VECTORS - 1 - u;
+                        for half in 0..2 {
+                            let row = lanes.load(&rows[half][0][u * L::WIDTH..]);
+                            let sum = &mut sums[half][0][u];
+                            *sum = lanes.multiply_add(*sum, row, ahead, q);
+                            let row = lanes.load(&rows[half][1][opposite * L::WIDTH..]);
+                            let sum = &mut sums[half][1][opposite];
+                            *sum = lanes.multiply_add(*sum, row, mirrored, q);
+                        }
+                    }
+                }
+                if later.is_empty() {
+                    break;
+                }
+                // Outside the inner loop, so that the sums stay in registers inside it.
+                sums = sums.map(|half| half.map(|end| end.map(|sum| lanes.settle(sum, q))));
+                terms = later;
+            }
+            for (out, half) in [&mut *out0, &mut *out1].into_iter().zip(sums) {
+                for (at, end) in [front, back].into_iter().zip(half) {
+                    let words = out[at..at + size].chunks_exact_mut(L::WIDTH);
+                    for (to, sum) in words.zip(end) {
+                        lanes.store(lanes.finish(sum, q), to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// out\[i\] = words\[i\] - `offset` modulo q, for the first words, as many as `out` holds.
+///
+/// # Panics
+/// If there are fewer words, or the offset is not below 2^52.
+pub fn offset_residues(isa: Isa, q: &Modulus, out: &mut [u64], words: &PackedWords, offset: u64) {
+    assert!(out.len() <= words.length(), "as many words as results");
+    let offset = q.multiplier(offset).value;
+    with_source!(words, |source| isa.run(Offset {
+        q,
+        out,
+        source,
+        offset,
+    }));
+}
+
+struct Offset<'a, S> {
+    q: &'a Modulus,
+    out: &'a mut [u64],
+    source: S,
+    offset: u64,
+}
+
+impl<S: Source> Kernel for Offset<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let q = lanes.modulus(self.q);
+        let one = lanes.factor(self.q.one);
+        let offset = lanes.splat(self.offset);
+        let residue = |at: usize| {
+            let word = load(lanes, self.source, at);
+            let residue = lanes.canonical(lanes.multiply(word, one, q), q);
+            lanes.sub(residue, offset, q)
+        };
+        let (mut at, mut last) = (0, [0; 8]);
+        for to in self.out.chunks_mut(L::WIDTH) {
+            if to.len() == L::WIDTH {
+                lanes.store(residue(at), to);
+            } else {
+                lanes.store(residue(at), &mut last);
+                to.copy_from_slice(&last[..to.len()]);
+            }
+            at += L::WIDTH;
+        }
+    }
+}
