@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hush_simd::kernels::{self, BlockPermutation};
-use hush_simd::ntt::NttTable;
+use hush_simd::ntt::{MirroredTable, NttTable};
 use hush_simd::{Isa, Modulus, ModulusError, Multiplier};
 use rayon::prelude::*;
 
@@ -21,6 +21,8 @@ pub struct Ring {
     moduli: Vec<Modulus>,
     pool: Arc<Pool>,
     automorphisms: RwLock<BTreeMap<usize, Arc<BlockPermutation>>>,
+    /// By modulus index and length.
+    mirrored: RwLock<BTreeMap<(usize, usize), Arc<MirroredTable>>>,
 }
 
 /// Why a ring cannot be built.
@@ -85,6 +87,7 @@ impl Ring {
             moduli,
             pool: Arc::default(),
             automorphisms: RwLock::default(),
+            mirrored: RwLock::default(),
         })
     }
 
@@ -260,19 +263,16 @@ impl Ring {
     /// The permutation that X -> X^element is on transforms; made once per element.
     pub fn permutation(&self, element: usize) -> Arc<BlockPermutation> {
         let element = element % (2 * self.degree);
-        let known = self
-            .automorphisms
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&element)
-            .cloned();
-        known.unwrap_or_else(|| {
-            let made = Arc::new(BlockPermutation::automorphism(self.degree, element));
-            self.automorphisms
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(element, Arc::clone(&made));
-            made
+        made_once(&self.automorphisms, element, || {
+            BlockPermutation::automorphism(self.degree, element)
+        })
+    }
+
+    /// Tables for mirrored polynomials of `length` coefficients modulo modulus `index`; made
+    /// once.
+    pub fn mirrored_table(&self, index: usize, length: usize) -> Arc<MirroredTable> {
+        made_once(&self.mirrored, (index, length), || {
+            MirroredTable::new(&self.tables[index], length)
         })
     }
 
@@ -320,6 +320,26 @@ impl Ring {
             body(self.modulus_of(basis, i), words, b.limb(i));
         });
     }
+}
+
+fn made_once<K: Ord + Copy, V>(
+    known: &RwLock<BTreeMap<K, Arc<V>>>,
+    key: K,
+    make: impl FnOnce() -> V,
+) -> Arc<V> {
+    let found = known
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&key)
+        .cloned();
+    found.unwrap_or_else(|| {
+        let made = Arc::new(make());
+        known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::clone(&made));
+        made
+    })
 }
 
 /// Runs `body(i, chunk)` on every chunk of `length` words, in parallel; on the calling thread if the

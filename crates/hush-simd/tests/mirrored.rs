@@ -1,6 +1,6 @@
 //! Products with mirrored plaintexts, on every instruction set, against their definition.
 
-use hush_simd::kernels::{self, MirroredTerm, PackedWords};
+use hush_simd::kernels::{self, MirroredTerm, PackedWords, Residues};
 use hush_simd::{Isa, Modulus};
 
 /// Linear congruential: a printed seed is not needed, it is always this one.
@@ -35,6 +35,7 @@ fn sums_read_the_plaintext_from_both_ends() {
                     .map(|_| [0; 2].map(|_| numbers.below(value, length)))
                     .collect();
                 let mut words = PackedWords::zeros(bits, (count + 1) * (end - start));
+                let mut plain = vec![0; (count + 1) * (end - start)];
                 let mut terms = Vec::new();
                 let mut weights = Vec::new();
                 let mut at = 0;
@@ -42,6 +43,7 @@ fn sums_read_the_plaintext_from_both_ends() {
                     let log_gap = t as u32 % 5;
                     let residues = numbers.below(value, (end - start) >> log_gap);
                     words.write(at, &residues);
+                    plain[at..at + residues.len()].copy_from_slice(&residues);
                     terms.push(MirroredTerm {
                         rows: rows.each_ref().map(Vec::as_slice),
                         at,
@@ -50,28 +52,27 @@ fn sums_read_the_plaintext_from_both_ends() {
                     at += residues.len();
                     weights.push(residues);
                 }
+                let sources = [Residues::Packed(&words), Residues::Words(&plain)];
                 for isa in Isa::available() {
-                    let (mut out0, mut out1) = (vec![9; length], vec![9; length]);
-                    kernels::mirrored_sums(
-                        isa,
-                        &q,
-                        [&mut out0, &mut out1],
-                        &words,
-                        &terms,
-                        start..end,
-                    );
-                    for (half, out) in [out0, out1].iter().enumerate() {
-                        for i in 0..length {
-                            let place = i.min(length - 1 - i);
-                            let mut expected = 9;
-                            if (start..end).contains(&place) {
-                                expected = 0;
-                                for t in 0..count {
-                                    let weight = weights[t][(place - start) >> terms[t].log_gap];
-                                    expected = q.add(expected, q.mul(rows[t][half][i], weight));
+                    for (source, accumulate) in sources.into_iter().zip([false, true]) {
+                        let (mut out0, mut out1) = (vec![9; length], vec![9; length]);
+                        let out = [&mut out0[..], &mut out1[..]];
+                        let range = start..end;
+                        kernels::mirrored_sums(isa, &q, out, source, &terms, range, accumulate);
+                        for (half, out) in [out0, out1].iter().enumerate() {
+                            for i in 0..length {
+                                let place = i.min(length - 1 - i);
+                                let mut expected = 9;
+                                if (start..end).contains(&place) {
+                                    expected = if accumulate { 9 } else { 0 };
+                                    for (t, term) in terms.iter().enumerate() {
+                                        let weight = weights[t][(place - start) >> term.log_gap];
+                                        let product = q.mul(rows[t][half][i], weight);
+                                        expected = q.add(expected, product);
+                                    }
                                 }
+                                assert_eq!(out[i], expected, "{} {bits} {count} {i}", isa.name());
                             }
-                            assert_eq!(out[i], expected, "{} {bits} {count} {i}", isa.name());
                         }
                     }
                 }

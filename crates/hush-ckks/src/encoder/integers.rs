@@ -49,6 +49,16 @@ impl IntegerCoefficients {
         Ok(Self { values, largest })
     }
 
+    /// The coefficients.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The largest magnitude.
+    pub(crate) fn largest(&self) -> f64 {
+        self.largest
+    }
+
     /// Writes coefficient `k` modulo `modulus` at place `k * stride` of `limb`.
     pub(crate) fn write_residues(&self, modulus: u64, limb: &mut [u64], stride: usize) {
         let places = limb.iter_mut().step_by(stride);

@@ -11,10 +11,12 @@
 mod compact;
 mod embedding;
 mod integers;
+mod mirrored;
 mod mixed_radix;
 
 pub use compact::CompactPlaintext;
 pub(crate) use embedding::Embedding;
+pub use mirrored::{MirroredPlaintext, period};
 pub use num_complex::Complex64;
 
 use hush_ring::{Basis, Ntt, Poly};

@@ -24,22 +24,33 @@ pub struct MirroredTerm<'a> {
     pub log_gap: u32,
 }
 
+/// Where the residues of plaintexts are.
+#[derive(Clone, Copy, Debug)]
+pub enum Residues<'a> {
+    /// In the fewest bytes.
+    Packed(&'a PackedWords),
+    /// A word each, and eight words of any content behind the last.
+    Words(&'a [u64]),
+}
+
 /// out\[h\]\[i\] = Σ w_t(i) · rows_t\[h\]\[i\] and out\[h\]\[N-1-i\] = Σ w_t(i) · rows_t\[h\]\[N-1-i\]
 /// for i in `range`, both halves h, where w_t(i) is the residue at
-/// `at + ((i - range.start) >> log_gap)` of `words`.
+/// `at + ((i - range.start) >> log_gap)` of `residues`; with `accumulate`, added to what
+/// `out` holds.
 ///
 /// Each residue is read once for up to four products a place; one reduction per result.
 ///
 /// # Panics
 /// If a row is not as long as the results, `range` is not in the first half, its ends
-/// are no multiples of 16, or a place is outside `words`.
+/// are no multiples of 16, or a place is outside `residues`.
 pub fn mirrored_sums(
     isa: Isa,
     q: &Modulus,
     out: [&mut [u64]; 2],
-    words: &PackedWords,
+    residues: Residues<'_>,
     terms: &[MirroredTerm<'_>],
     range: Range<usize>,
+    accumulate: bool,
 ) {
     let length = out[0].len();
     assert_eq!(out[1].len(), length, "output length");
@@ -56,13 +67,22 @@ pub fn mirrored_sums(
             && range.end % 16 == 0,
         "a range of the first half, in whole blocks"
     );
-    with_source!(words, |source| isa.run(Sums {
-        q,
-        out,
-        source,
-        terms,
-        range,
-    }));
+    macro_rules! run {
+        ($source:ident) => {
+            isa.run(Sums {
+                q,
+                out,
+                source: $source,
+                terms,
+                range,
+                accumulate,
+            })
+        };
+    }
+    match residues {
+        Residues::Packed(words) => with_source!(words, |source| run!(source)),
+        Residues::Words(words) => run!(words),
+    }
 }
 
 struct Sums<'a, S> {
@@ -71,6 +91,7 @@ struct Sums<'a, S> {
     source: S,
     terms: &'a [MirroredTerm<'a>],
     range: Range<usize>,
+    accumulate: bool,
 }
 
 impl<S: Source> Kernel for Sums<'_, S> {
@@ -86,6 +107,16 @@ impl<S: Source> Kernel for Sums<'_, S> {
             let back = length - front - size;
             // For both halves, the sums at the front and at the back.
             let mut sums = [[[lanes.zero_sum(); VECTORS]; 2]; 2];
+            if self.accumulate {
+                for (out, half) in [&*out0, &*out1].into_iter().zip(&mut sums) {
+                    for (at, end) in [front, back].into_iter().zip(half) {
+                        let words = out[at..at + size].chunks_exact(L::WIDTH);
+                        for (from, sum) in words.zip(end) {
+                            *sum = lanes.sum_from(lanes.load(from));
+                        }
+                    }
+                }
+            }
             let mut terms = self.terms;
             loop {
                 let (now, later) = terms.split_at(terms.len().min(L::TERMS));
