@@ -1,40 +1,57 @@
 //! The table of supported operators; each is one file. To add one, write its file and its line.
 
+mod abs;
 mod add;
 mod arg_max;
 mod average_pool;
 mod batch_normalization;
 mod cast;
+mod celu;
 mod clip;
 mod constant;
 mod conv;
+mod cos;
 mod div;
 mod dropout;
+mod elu;
 mod erf;
 mod exp;
 mod flatten;
 mod gelu;
 mod gemm;
+mod hard_sigmoid;
+mod hard_swish;
 mod identity;
 mod leaky_relu;
+mod log;
 mod log_softmax;
 mod mat_mul;
 mod max_pool;
+mod mish;
 mod mul;
 mod neg;
+mod p_relu;
 mod pow;
+mod reciprocal;
 mod relu;
 mod reshape;
+mod selu;
 mod shape;
+mod shrink;
 mod sigmoid;
+mod sin;
 mod slice;
 mod softmax;
 mod softplus;
+mod softsign;
 mod split;
+mod sqrt;
 mod squeeze;
 mod sub;
+mod sum;
 mod swish;
 mod tanh;
+mod thresholded_relu;
 mod transpose;
 mod unsqueeze;
 
@@ -52,16 +69,20 @@ macro_rules! operators {
 }
 
 operators! {
+    "Abs" => abs::import,
     "Add" => add::import,
     "ArgMax" => arg_max::import,
     "AveragePool" => average_pool::import,
     "BatchNormalization" => batch_normalization::import,
     "Cast" => cast::import,
+    "Celu" => celu::import,
     "Clip" => clip::import,
     "Constant" => constant::import,
     "Conv" => conv::import,
+    "Cos" => cos::import,
     "Div" => div::import,
     "Dropout" => dropout::import,
+    "Elu" => elu::import,
     "Erf" => erf::import,
     "Exp" => exp::import,
     "Flatten" => flatten::import,
@@ -69,26 +90,40 @@ operators! {
     "Gemm" => gemm::import,
     "GlobalAveragePool" => average_pool::import_global,
     "GlobalMaxPool" => max_pool::import_global,
+    "HardSigmoid" => hard_sigmoid::import,
+    "HardSwish" => hard_swish::import,
     "Identity" => identity::import,
     "LeakyRelu" => leaky_relu::import,
+    "Log" => log::import,
     "LogSoftmax" => log_softmax::import,
     "MatMul" => mat_mul::import,
     "MaxPool" => max_pool::import,
+    "Mean" => sum::import_mean,
+    "Mish" => mish::import,
     "Mul" => mul::import,
     "Neg" => neg::import,
+    "PRelu" => p_relu::import,
     "Pow" => pow::import,
+    "Reciprocal" => reciprocal::import,
     "Relu" => relu::import,
     "Reshape" => reshape::import,
+    "Selu" => selu::import,
     "Shape" => shape::import,
+    "Shrink" => shrink::import,
     "Sigmoid" => sigmoid::import,
+    "Sin" => sin::import,
     "Slice" => slice::import,
     "Softmax" => softmax::import,
     "Softplus" => softplus::import,
+    "Softsign" => softsign::import,
     "Split" => split::import,
+    "Sqrt" => sqrt::import,
     "Squeeze" => squeeze::import,
     "Sub" => sub::import,
+    "Sum" => sum::import,
     "Swish" => swish::import,
     "Tanh" => tanh::import,
+    "ThresholdedRelu" => thresholded_relu::import,
     "Transpose" => transpose::import,
     "Unsqueeze" => unsqueeze::import,
 }

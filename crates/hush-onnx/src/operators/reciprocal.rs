@@ -1,0 +1,8 @@
+//! `Reciprocal`, of values that keep away from zero.
+
+use crate::node::{NodeContext, Problem};
+use hush_graph::Function;
+
+pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    context.finish_elementwise(Function::Reciprocal)
+}
