@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Words kept for reuse at most: 1 GiB.
 const KEPT_WORDS: usize = 1 << 27;
+/// Words of a cache line. Buffers begin on one: a vector across two costs two accesses.
+const LINE: usize = 8;
 
 /// Buffers by length, shared by all polynomials of a ring.
 #[derive(Debug, Default)]
@@ -25,6 +27,9 @@ struct Free {
 #[derive(Debug)]
 pub struct Buffer {
     words: Vec<u64>,
+    /// Where those that count begin: the first whole line.
+    start: usize,
+    length: usize,
     pool: Arc<Pool>,
 }
 
@@ -39,8 +44,12 @@ impl Pool {
             }
             found
         };
+        let words = recycled.unwrap_or_else(|| vec![0; length + LINE - 1]);
+        let start = words.as_ptr().align_offset(LINE * size_of::<u64>());
         Buffer {
-            words: recycled.unwrap_or_else(|| vec![0; length]),
+            start: start.min(LINE - 1),
+            length,
+            words,
             pool: Arc::clone(self),
         }
     }
@@ -61,9 +70,9 @@ impl Drop for Buffer {
             .free
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if !words.is_empty() && free.words + words.len() <= KEPT_WORDS {
-            free.words += words.len();
-            free.by_length.entry(words.len()).or_default().push(words);
+        if self.length > 0 && free.words + self.length <= KEPT_WORDS {
+            free.words += self.length;
+            free.by_length.entry(self.length).or_default().push(words);
         }
     }
 }
@@ -79,19 +88,29 @@ impl Clone for Buffer {
 impl Deref for Buffer {
     type Target = [u64];
     fn deref(&self) -> &[u64] {
-        &self.words
+        &self.words[self.start..self.start + self.length]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u64] {
-        &mut self.words
+        &mut self.words[self.start..self.start + self.length]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_begin_on_a_line() {
+        let pool = Arc::new(Pool::default());
+        for length in [1, 8, 100, 4096, 1 << 20] {
+            let buffer = pool.take(length);
+            assert_eq!(buffer.len(), length);
+            assert_eq!(buffer.as_ptr().align_offset(64), 0, "{length} words");
+        }
+    }
 
     #[test]
     fn buffers_are_recycled_by_length() {
