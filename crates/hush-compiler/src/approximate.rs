@@ -12,7 +12,8 @@ use crate::chebyshev::{distance, interpolate};
 use crate::error::CompileError;
 use crate::monic::monic;
 use crate::network::{Index, Network, Stage, StageKind, Vector};
-use crate::options::{APPROXIMATION_SHARE, Options};
+use crate::options::{APPROXIMATION_SHARE, DEFAULT_LEAST, DEFAULT_SHARE, Options};
+use crate::report::curve::curve;
 use hush_graph::SparseMatrix;
 
 /// Rows on which output errors are measured.
@@ -39,6 +40,8 @@ pub struct Fit {
     pub error: f64,
     /// Arguments on the calibration data outside the interval.
     pub out_of_range: usize,
+    /// Argument, function and polynomial, over the interval, to be plotted.
+    pub curve: Vec<[f64; 3]>,
 }
 
 /// The network with polynomials only, and how they fit.
@@ -50,6 +53,8 @@ pub struct Approximated {
     pub fits: Vec<Fit>,
     /// Largest output difference to the float model on the calibration rows.
     pub error: f64,
+    /// Largest output error allowed, noise included: [`Options::precision`] or what stands for it.
+    pub precision: f64,
 }
 
 struct Target<'n> {
@@ -85,7 +90,8 @@ pub fn approximate(
             _ => None,
         })
         .collect();
-    let allowed = options.precision * APPROXIMATION_SHARE;
+    let precision = target(calibrated, options);
+    let allowed = precision * APPROXIMATION_SHARE;
     let mut tolerance = 64.0 * allowed;
     let mut best: Option<(f64, Network, Vec<Polynomial>)> = None;
     let mut fitted: Vec<usize> = vec![2; targets.len()];
@@ -112,16 +118,33 @@ pub fn approximate(
             network: network.clone(),
             fits: Vec::new(),
             error: 0.0,
+            precision,
         });
     };
     if error > allowed {
-        return Err(too_far(&targets, &polynomials, &network, options, error));
+        return Err(too_far(
+            &targets,
+            &polynomials,
+            &network,
+            options,
+            (allowed, error),
+        ));
     }
     let fits = report(&network, &targets, &polynomials, calibrated);
     Ok(Approximated {
         network: monic(&network),
         fits,
         error,
+        precision,
+    })
+}
+
+/// The error asked for, or a share of the largest output.
+fn target(calibrated: &Calibrated, options: &Options) -> f64 {
+    options.precision.unwrap_or_else(|| {
+        let outputs = calibrated.outputs.iter().flatten().flatten();
+        let largest = outputs.fold(0.0f64, |most, output| most.max(output.abs()));
+        (DEFAULT_SHARE * largest).max(DEFAULT_LEAST)
     })
 }
 
@@ -220,7 +243,7 @@ fn too_far(
     polynomials: &[Polynomial],
     network: &Network,
     options: &Options,
-    reached: f64,
+    (allowed, reached): (f64, f64),
 ) -> CompileError {
     let error = |index: usize| {
         let (lo, hi) = targets[index].interval;
@@ -236,7 +259,7 @@ fn too_far(
         .unwrap_or(0);
     CompileError::Approximation {
         degree: options.max_degree,
-        target: options.precision * APPROXIMATION_SHARE,
+        target: allowed,
         reached,
         node: network
             .stages
@@ -272,6 +295,11 @@ fn report(
                 degree: polynomial.degree(),
                 error: 0.0,
                 out_of_range: 0,
+                curve: curve(
+                    range,
+                    |x| polynomial.evaluate(x),
+                    |x| polynomial.evaluate(x),
+                ),
             }
         } else {
             let Some((target, polynomial)) = replaced.next() else {
@@ -279,6 +307,7 @@ fn report(
             };
             let (lo, hi) = target.interval;
             let range = calibrated.ranges[target.source];
+            let unit = |x: f64| (2.0 * x - lo - hi) / (hi - lo);
             Fit {
                 label: stage.label.clone(),
                 function: target.function.to_string(),
@@ -287,6 +316,11 @@ fn report(
                 degree: polynomial.degree(),
                 error: distance(polynomial, |x| target.function.evaluate(x), lo, hi),
                 out_of_range: usize::from(range.0 < lo) + usize::from(range.1 > hi),
+                curve: curve(
+                    (lo, hi),
+                    |x| target.function.evaluate(x),
+                    |x| polynomial.evaluate(unit(x)),
+                ),
             }
         };
         fits.push(fit);

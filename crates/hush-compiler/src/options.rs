@@ -7,11 +7,18 @@ use crate::error::CompileError;
 /// Share of [`Options::precision`] that approximating activations may use; noise has the rest.
 pub const APPROXIMATION_SHARE: f64 = 0.5;
 
+/// Without [`Options::precision`] outputs may be off by this share of the largest one on the calibration data.
+pub const DEFAULT_SHARE: f64 = 0.02;
+
+/// Without [`Options::precision`] outputs may be off by this much at least.
+pub const DEFAULT_LEAST: f64 = 1e-3;
+
 /// Options of [`crate::compile`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Largest absolute error wanted on any output, against the float model. Default 1e-3.
-    pub precision: f64,
+    /// Largest absolute error wanted on any output, against the float model. Without it (the default)
+    /// [`DEFAULT_SHARE`] of the largest output on the calibration data, and at least [`DEFAULT_LEAST`].
+    pub precision: Option<f64>,
     /// Samples that will be run together; one if not given.
     pub batch: Option<usize>,
     /// Forces a packing; otherwise the cheaper one for the batch is taken.
@@ -32,7 +39,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            precision: 1e-3,
+            precision: None,
             batch: None,
             packing: None,
             security_bits: 128,
@@ -51,7 +58,10 @@ impl Options {
     /// [`CompileError::Option`] names the option and what is wrong.
     pub fn check(&self) -> Result<(), CompileError> {
         let fail = |option, reason| Err(CompileError::Option { option, reason });
-        if !(self.precision.is_finite() && self.precision > 0.0) {
+        if self
+            .precision
+            .is_some_and(|precision| !(precision.is_finite() && precision > 0.0))
+        {
             return fail("precision", "must be a positive number, for example 1e-3");
         }
         if self.batch == Some(0) {

@@ -1,5 +1,6 @@
 //! What the compiler tells its user.
 
+pub mod curve;
 mod describe;
 pub mod layers;
 mod occupancy;
@@ -41,6 +42,8 @@ pub struct ActivationReport {
     pub fit_error: f64,
     /// Calibration arguments outside the interval.
     pub out_of_range: usize,
+    /// Argument, function and polynomial, over the interval.
+    pub curve: Vec<[f64; 3]>,
 }
 
 /// Everything that a user may want to know about a compiled model.
@@ -240,6 +243,7 @@ fn activation(fit: &Fit) -> ActivationReport {
         degree: fit.degree,
         fit_error: fit.error,
         out_of_range: fit.out_of_range,
+        curve: fit.curve.clone(),
     }
 }
 

@@ -117,7 +117,7 @@ fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> 
         };
     }
     match reached.error {
-        Some(error) => CompileError::Precision { target: options.precision, reached: error },
+        Some(error) => CompileError::Precision { target: approximated.precision, reached: error },
         None => CompileError::Layout {
             packing: match options.packing {
                 Some(PackingKind::Throughput) => "throughput",
@@ -329,12 +329,12 @@ fn attempt(
     let noise = |tuned: &Tuned| DEVIATIONS * tuned.assessment.deviation;
     // No prediction is below this, so the longer one can be spared.
     let least = LEAST_DEVIATIONS * tuned.assessment.deviation;
-    if approximated.error + least > options.precision {
+    if approximated.error + least > approximated.precision {
         reached.error = Some(approximated.error + noise(&tuned));
         return Ok(Err(reached));
     }
     let (mut low, mut high) = (0.0, tuned.parameters.log_q_p());
-    while noise(&tuned) < SPARE_SHARE * options.precision && high - low > 2.0 {
+    while noise(&tuned) < SPARE_SHARE * approximated.precision && high - low > 2.0 {
         let middle = 0.5 * (low + high);
         match tune(
             sensitivity,
@@ -344,7 +344,7 @@ fn attempt(
             middle,
             options.headroom_bits,
         )? {
-            Some(smaller) if noise(&smaller) <= SPARE_SHARE * options.precision => {
+            Some(smaller) if noise(&smaller) <= SPARE_SHARE * approximated.precision => {
                 high = middle;
                 tuned = smaller;
             }
@@ -354,7 +354,7 @@ fn attempt(
     let name = &approximated.network.name;
     let program = packed.program(name, tuned.parameters.clone(), &tuned.log_scales);
     let predicted = approximated.error + largest_error(&packed, &program, calibrated)?;
-    if predicted > options.precision {
+    if predicted > approximated.precision {
         reached.error = Some(predicted);
         return Ok(Err(reached));
     }

@@ -14,6 +14,14 @@ fn example(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// Every output within 1e-3.
+fn strict() -> Options {
+    Options {
+        precision: Some(1e-3),
+        ..Options::default()
+    }
+}
+
 /// (training rows, validation rows), standardised by the training rows' mean and deviation.
 fn rows() -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
     let text = std::fs::read_to_string(example("breast_cancer.csv")).unwrap();
@@ -112,7 +120,7 @@ fn validation_errors(compiled: &Compiled, name: &str, seed: u64) -> (f64, f64) {
 #[test]
 fn polynomial_model_for_latency() {
     let name = "breast_cancer_mlp.onnx";
-    let compiled = compiled(name, &Options::default());
+    let compiled = compiled(name, &strict());
     let report = &compiled.report;
     assert_eq!(
         (report.log_degree, report.security_bits, report.levels),
@@ -135,8 +143,8 @@ fn sigmoid_model_for_latency() {
     let compiled = compiled(
         "breast_cancer_mlp_sigmoid.onnx",
         &Options {
-            precision: 1e-2,
-            ..Options::default()
+            precision: Some(1e-2),
+            ..strict()
         },
     );
     assert_eq!(compiled.report.log_degree, 14);
@@ -150,7 +158,7 @@ fn polynomial_model_for_throughput() {
     let options = Options {
         batch: Some(4096),
         packing,
-        ..Options::default()
+        ..strict()
     };
     let compiled = compiled("breast_cancer_mlp.onnx", &options);
     assert_eq!(compiled.report.packing, "throughput");

@@ -7,6 +7,14 @@ use hush_program::{ClientSpec, PackingKind, PostOperation, TensorSpec, execute};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+/// Every output within 1e-3.
+fn strict() -> Options {
+    Options {
+        precision: Some(1e-3),
+        ..Options::default()
+    }
+}
+
 struct Random(ChaCha20Rng);
 
 impl Random {
@@ -127,7 +135,7 @@ fn check(seed: u64, widths: &[usize], activation: &Function, options: &Options) 
     );
     let error = error_on_fresh_inputs(&mut random, &graph, &compiled, 20);
     assert!(
-        error <= options.precision,
+        error <= compiled.report.precision,
         "error {error:.2e} for widths {widths:?}"
     );
     compiled
@@ -139,17 +147,17 @@ fn square() -> Function {
 
 #[test]
 fn small_dense_networks_in_one_ciphertext() {
-    check(1, &[30, 16, 2], &square(), &Options::default());
-    check(2, &[5, 7, 3], &Function::Tanh, &Options::default());
-    check(3, &[64, 32, 16, 4], &square(), &Options::default());
-    check(4, &[1, 1], &square(), &Options::default());
+    check(1, &[30, 16, 2], &square(), &strict());
+    check(2, &[5, 7, 3], &Function::Tanh, &strict());
+    check(3, &[64, 32, 16, 4], &square(), &strict());
+    check(4, &[1, 1], &square(), &strict());
     check(
         5,
         &[9, 17, 33, 5],
         &Function::Sigmoid,
         &Options {
-            precision: 1e-2,
-            ..Options::default()
+            precision: Some(1e-2),
+            ..strict()
         },
     );
 }
@@ -161,8 +169,8 @@ fn wide_dense_networks() {
         &[200, 100, 10],
         &square(),
         &Options {
-            precision: 1e-2,
-            ..Options::default()
+            precision: Some(1e-2),
+            ..strict()
         },
     );
     assert!(
@@ -177,7 +185,7 @@ fn several_samples_share_a_ciphertext() {
     let options = Options {
         batch: Some(8),
         packing: Some(PackingKind::Latency),
-        ..Options::default()
+        ..strict()
     };
     let compiled = check(7, &[30, 16, 2], &square(), &options);
     assert_eq!(compiled.client_spec.packing.samples, 8);
@@ -187,15 +195,15 @@ fn several_samples_share_a_ciphertext() {
 fn throughput_packing_needs_no_rotations() {
     let options = Options {
         batch: Some(5000),
-        ..Options::default()
+        ..strict()
     };
     let compiled = check(8, &[12, 8, 3], &square(), &options);
     assert_eq!(compiled.client_spec.packing.kind, PackingKind::Throughput);
     assert!(compiled.client_spec.keys.rotations.is_empty());
     let tanh = Options {
         packing: Some(PackingKind::Throughput),
-        precision: 1e-2,
-        ..Options::default()
+        precision: Some(1e-2),
+        ..strict()
     };
     check(9, &[4, 6, 2], &Function::Tanh, &tanh);
 }
@@ -210,8 +218,8 @@ fn the_same_model_gives_the_same_bytes() {
             &graph,
             &calibration,
             &Options {
-                precision: 1e-2,
-                ..Options::default()
+                precision: Some(1e-2),
+                ..strict()
             },
         )
         .unwrap()
@@ -261,10 +269,10 @@ fn skips_and_products_of_values() {
         let graph = builder.build().unwrap();
         let calibration = calibration(&mut random, 64, 6);
         for options in [
-            Options::default(),
+            strict(),
             Options {
                 packing: Some(PackingKind::Throughput),
-                ..Options::default()
+                ..strict()
             },
         ] {
             let compiled = compile(&graph, &calibration, &options).unwrap();
@@ -300,7 +308,7 @@ fn a_last_softmax_is_left_to_the_client() {
     builder.output("p", p).unwrap();
     let graph = builder.build().unwrap();
     let calibration = calibration(&mut random, 16, 6);
-    let compiled = compile(&graph, &calibration, &Options::default()).unwrap();
+    let compiled = compile(&graph, &calibration, &strict()).unwrap();
     assert_eq!(
         compiled.client_spec.post,
         [PostOperation::Softmax { axis: 1 }]
@@ -341,7 +349,7 @@ fn every_unsupported_node_is_named_at_once() {
     let graph = builder.build().unwrap();
     let mut random = Random::new(40);
     let calibration = calibration(&mut random, 16, 4);
-    let error = compile(&graph, &calibration, &Options::default()).unwrap_err();
+    let error = compile(&graph, &calibration, &strict()).unwrap_err();
     insta::assert_snapshot!(error, @r"
     the model has 2 unsupported parts:
       `soft`: softmax before the end of the model (only a last one can run on the data owner's side; cut the model after it)
@@ -359,7 +367,7 @@ fn calibration_data_must_fit() {
             &Calibration {
                 inputs: vec![tensor],
             },
-            &Options::default(),
+            &strict(),
         )
         .unwrap_err()
     };
@@ -368,7 +376,7 @@ fn calibration_data_must_fit() {
     let mut data = vec![0.5; 40];
     data[21] = f64::NAN;
     insta::assert_snapshot!(compile_with(Tensor::new(vec![10, 4], data).unwrap()), @"calibration data: input `x` holds NaN in row 5; remove or repair that row");
-    let none = compile(&graph, &Calibration { inputs: vec![] }, &Options::default()).unwrap_err();
+    let none = compile(&graph, &Calibration { inputs: vec![] }, &strict()).unwrap_err();
     assert!(matches!(none, CompileError::CalibrationShape(_)), "{none}");
 }
 
@@ -377,7 +385,7 @@ fn what_cannot_be_reached_says_what_would_help() {
     let mut random = Random::new(60);
     let graph = mlp(&mut random, &[4, 3, 2], &Function::Relu);
     let data = calibration(&mut random, 16, 4);
-    let error = compile(&graph, &data, &Options::default()).unwrap_err();
+    let error = compile(&graph, &data, &strict()).unwrap_err();
     assert!(
         matches!(error, CompileError::Approximation { .. }),
         "{error}"
@@ -385,7 +393,7 @@ fn what_cannot_be_reached_says_what_would_help() {
     let deep: Vec<usize> = vec![2; 60];
     let graph = mlp(&mut random, &deep, &Function::Tanh);
     let data = calibration(&mut random, 16, 2);
-    let error = compile(&graph, &data, &Options::default()).unwrap_err();
+    let error = compile(&graph, &data, &strict()).unwrap_err();
     println!("{error}");
     assert!(
         matches!(
@@ -396,7 +404,7 @@ fn what_cannot_be_reached_says_what_would_help() {
     );
     let options = Options {
         security_bits: 100,
-        ..Options::default()
+        ..strict()
     };
     let error = compile(&graph, &data, &options).unwrap_err();
     insta::assert_snapshot!(error, @"option security bits: must be 128, 192 or 256");
@@ -407,7 +415,7 @@ fn the_report_is_a_table() {
     let mut random = Random::new(70);
     let graph = mlp(&mut random, &[6, 4, 2], &Function::Sigmoid);
     let data = calibration(&mut random, 64, 6);
-    let compiled = compile(&graph, &data, &Options::default()).unwrap();
+    let compiled = compile(&graph, &data, &strict()).unwrap();
     insta::assert_snapshot!(compiled.report, @r"
     mlp
       packing             latency (predicted for one sample: latency packing 3.4 ms)

@@ -30,9 +30,9 @@ pub(crate) struct CompileArguments {
     /// Where the result goes: NAME.model (keep it) and NAME.client (give it away)
     #[arg(short, long, value_name = "NAME")]
     output: PathBuf,
-    /// Largest error wanted on any output, against the float model
-    #[arg(long, value_name = "ERROR", default_value_t = Options::default().precision)]
-    precision: f64,
+    /// Largest error wanted on any output, against the float model [default: 2 % of the largest output]
+    #[arg(long, value_name = "ERROR")]
+    precision: Option<f64>,
     /// Samples that will be run together [default: 1]
     #[arg(long, value_name = "COUNT")]
     batch: Option<usize>,

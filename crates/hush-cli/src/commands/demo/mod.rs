@@ -61,7 +61,7 @@ const PACKINGS: [(PackingKind, &str); 2] = [
 /// to grow 128 times.
 fn options(precision: f64, packing: PackingKind) -> Options {
     Options {
-        precision,
+        precision: Some(precision),
         packing: Some(packing),
         activation_margin: 1.0,
         headroom_bits: 7.0,
