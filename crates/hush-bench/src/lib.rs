@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use hush_circuits::{Diagonal, LinearTransform};
+use hush_circuits::{Diagonal, LinearTransform, Storage};
 use hush_ckks::encoder::{decode_real, encode_real};
 use hush_ckks::{Ciphertext, EvaluationKeys, Evaluator, Parameters, Plaintext, Scale};
 use hush_keys::{KeyRequest, PublicKey, SecretKey};
@@ -104,6 +104,7 @@ impl Bench {
             (top, scale),
             scale,
         )
+        .and_then(|transform| transform.hold(&parameters, &diagonals, Storage::Kept))
         .expect("eight diagonals");
         Self {
             evaluator: Evaluator::new(&parameters),
@@ -212,7 +213,7 @@ impl Bench {
     fn rotate_8_multiply_sum(&mut self) {
         let sum = self
             .transform
-            .apply(&self.evaluator, &[&self.x], &self.keys);
+            .apply(&self.evaluator, &[&self.x], &self.keys, &[]);
         black_box(sum.expect("there are keys"));
     }
 }

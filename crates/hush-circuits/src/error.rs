@@ -49,6 +49,9 @@ pub enum CircuitError {
         /// The output block.
         output: usize,
     },
+    /// A transform given other diagonals than those it was made from.
+    #[error("these are not the diagonals that the transform was made from")]
+    OtherDiagonals,
     /// A baby step of zero.
     #[error("the baby step of a transform must be at least 1")]
     ZeroBabyStep,

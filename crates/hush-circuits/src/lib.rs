@@ -18,6 +18,6 @@ mod polynomial;
 mod sum;
 
 pub use error::CircuitError;
-pub use linear::{Diagonal, LinearTransform};
+pub use linear::{Diagonal, LinearTransform, Storage};
 pub use polynomial::{Basis, Cost, Polynomial};
 pub use sum::sum_slots;

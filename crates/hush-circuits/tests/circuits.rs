@@ -199,7 +199,7 @@ fn transforms_match_their_diagonals() {
         let encrypted: Vec<Ciphertext> = x.iter().map(|x| world.encrypt(x, top, scale())).collect();
         let views: Vec<&Ciphertext> = encrypted.iter().collect();
         let results = transform
-            .apply(&world.evaluator, &views, &world.keys)
+            .apply(&world.evaluator, &views, &world.keys, &diagonals)
             .unwrap();
         for (output, result) in results.iter().enumerate() {
             assert_eq!(result.scale(), out_scale);

@@ -54,7 +54,9 @@ impl Machine for CiphertextMachine<'_> {
     ) -> Result<Vec<Ciphertext>, CircuitError> {
         let linear = &self.prepared.linear[&step.index];
         let products = match &linear.product {
-            Product::Transform(transform) => transform.apply(self.evaluator, inputs, self.keys)?,
+            Product::Transform(transform) => {
+                transform.apply(self.evaluator, inputs, self.keys, &[])?
+            }
             Product::Matrix(weights, scale) => self
                 .evaluator
                 .linear_combinations(inputs, weights, *scale)?

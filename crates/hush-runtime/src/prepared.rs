@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hush_circuits::{Basis, CircuitError, Diagonal, LinearTransform, Polynomial};
+use hush_circuits::{Basis, CircuitError, Diagonal, LinearTransform, Polynomial, Storage};
 use hush_ckks::encoder::{encode_constant, encode_real};
 use hush_ckks::{CkksError, Level, Parameters, Plaintext, Scale};
 use hush_program::{Block, Instruction, Operation, Plain, Program, Register};
@@ -187,5 +187,6 @@ fn transform(
     }
     LinearTransform::new(
         parameters, &diagonals, shape, baby_step, slots, input, scale,
-    )
+    )?
+    .hold(parameters, &diagonals, Storage::Kept)
 }

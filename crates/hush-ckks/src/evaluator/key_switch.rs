@@ -419,6 +419,21 @@ impl Evaluator {
         self.special.apply(self.ring(), part, part.basis().chain)
     }
 
+    /// Divides two polynomials over the chain alone by q_l and rounds.
+    ///
+    /// Cost: l + 1 NTTs for each and one level.
+    ///
+    /// # Panics
+    /// At level zero.
+    #[must_use]
+    pub fn divide_last(&self, sum: &Extended) -> [Poly<Ntt>; 2] {
+        sum.parts.each_ref().map(|part| {
+            let chain = part.basis().chain;
+            assert!(chain > 1, "a rescale needs a level");
+            self.rescale[chain - 1].apply(self.ring(), part, chain - 1)
+        })
+    }
+
     /// Divides by P q_l and rounds: a key switch and a rescale for the price of one.
     ///
     /// Cost: 2 (l + 1 + K) NTTs and one level.

@@ -146,7 +146,9 @@ impl<S: Source> Kernel for Sums<'_, S> {
                     break;
                 }
                 // Outside the inner loop, so that the sums stay in registers inside it.
-                sums = sums.map(|half| half.map(|end| end.map(|sum| lanes.settle(sum, q))));
+                for sum in sums.iter_mut().flatten().flatten() {
+                    *sum = lanes.settle(*sum, q);
+                }
                 terms = later;
             }
             for (out, half) in [&mut *out0, &mut *out1].into_iter().zip(sums) {
@@ -191,20 +193,17 @@ impl<S: Source> Kernel for Offset<'_, S> {
         let q = lanes.modulus(self.q);
         let one = lanes.factor(self.q.one);
         let offset = lanes.splat(self.offset);
-        let residue = |at: usize| {
-            let word = load(lanes, self.source, at);
+        let mut last = [0; 8];
+        for (index, to) in self.out.chunks_mut(L::WIDTH).enumerate() {
+            let word = load(lanes, self.source, index * L::WIDTH);
             let residue = lanes.canonical(lanes.multiply(word, one, q), q);
-            lanes.sub(residue, offset, q)
-        };
-        let (mut at, mut last) = (0, [0; 8]);
-        for to in self.out.chunks_mut(L::WIDTH) {
+            let residue = lanes.sub(residue, offset, q);
             if to.len() == L::WIDTH {
-                lanes.store(residue(at), to);
+                lanes.store(residue, to);
             } else {
-                lanes.store(residue(at), &mut last);
+                lanes.store(residue, &mut last);
                 to.copy_from_slice(&last[..to.len()]);
             }
-            at += L::WIDTH;
         }
     }
 }

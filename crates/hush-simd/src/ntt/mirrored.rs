@@ -123,19 +123,19 @@ impl Kernel for Fold<'_> {
         let q = lanes.modulus(&self.table.modulus);
         let w = self.table.twiddles.factor(lanes, 1);
         let (coefficients, length) = (self.coefficients, self.table.length);
-        let mut turned = |high: L::Vector, at: usize| {
-            let low = lanes.load(&coefficients[at..]);
-            let high = lanes.canonical(lanes.multiply(high, w, q), q);
-            lanes.store(lanes.sub(low, high, q), &mut self.out[at..]);
-        };
         let mut first = [0; 8];
         for (k, word) in first.iter_mut().enumerate().skip(1) {
             *word = coefficients[length - k];
         }
-        turned(lanes.load(&first), 0);
-        for at in (L::WIDTH..length).step_by(L::WIDTH) {
-            let high = lanes.load(&coefficients[length - at - L::WIDTH + 1..]);
-            turned(lanes.spread::<true>(high, 0), at);
+        for (k, to) in self.out.chunks_exact_mut(L::WIDTH).enumerate() {
+            let at = k * L::WIDTH;
+            let high = if k == 0 {
+                lanes.load(&first)
+            } else {
+                lanes.spread::<true>(lanes.load(&coefficients[length - at - L::WIDTH + 1..]), 0)
+            };
+            let high = lanes.canonical(lanes.multiply(high, w, q), q);
+            lanes.store(lanes.sub(lanes.load(&coefficients[at..]), high, q), to);
         }
     }
 }
