@@ -1,17 +1,28 @@
-//! Which array of a file is which input of a model.
+//! Which array of a file is which input of a model, and whether it looks like the calibration data.
 
 use std::path::Path;
 
-use hush_client::Tensor;
+use hush_client::{Tensor, find_outliers};
+use hush_program::{ClientSpec, TensorSpec};
 
 use crate::arrays::{self, Named};
 use crate::failure::{Failure, Result};
+use crate::terminal::{Terminal, counted};
 
 /// An input as the model names it.
 pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     /// Shape without the batch.
     pub(crate) shape: &'a [usize],
+}
+
+impl<'a> From<&'a TensorSpec> for Wanted<'a> {
+    fn from(tensor: &'a TensorSpec) -> Self {
+        Self {
+            name: &tensor.name,
+            shape: &tensor.shape,
+        }
+    }
 }
 
 /// Reads one tensor an input from a file: by name where there are several of either; `array`
@@ -26,6 +37,24 @@ pub(crate) fn read(path: &Path, wanted: &[Wanted<'_>], array: Option<&str>) -> R
     Ok(pairs
         .map(|(tensor, wanted)| unflatten(tensor, wanted))
         .collect())
+}
+
+/// Warns of samples outside the range that the model was calibrated on and returns how many there are.
+pub(crate) fn warn_of_outliers(spec: &ClientSpec, tensors: &[Tensor], terminal: Terminal) -> usize {
+    let outliers = find_outliers(spec, tensors);
+    for outlier in &outliers {
+        terminal.warn(&format!(
+            "{} of input `{}` {} outside {} to {}, which the model was calibrated on: results may be wrong \
+             (the first is sample {}, counted from 0)",
+            counted(outlier.count, "sample"),
+            outlier.tensor,
+            if outlier.count == 1 { "lies" } else { "lie" },
+            outlier.range.0,
+            outlier.range.1,
+            outlier.first
+        ));
+    }
+    outliers.iter().map(|outlier| outlier.count).sum()
 }
 
 fn select(

@@ -26,11 +26,14 @@ mod failure;
 mod files;
 mod inputs;
 mod interrupt;
+mod layers;
 mod output;
+mod page;
 mod passphrase;
 mod progress;
 mod style;
 mod terminal;
+mod timings;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -61,6 +64,7 @@ struct Arguments {
 enum Command {
     Compile(commands::compile::CompileArguments),
     Inspect(commands::inspect::InspectArguments),
+    Simulate(commands::simulate::SimulateArguments),
     Keygen(commands::keygen::KeygenArguments),
     Encrypt(commands::encrypt::EncryptArguments),
     Run(commands::run::RunArguments),
@@ -91,6 +95,7 @@ fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
     match &arguments.command {
         Command::Compile(arguments) => commands::compile::run(arguments, terminal),
         Command::Inspect(arguments) => commands::inspect::run(arguments, terminal),
+        Command::Simulate(arguments) => commands::simulate::run(arguments, terminal),
         Command::Keygen(arguments) => commands::keygen::run(arguments, terminal),
         Command::Encrypt(arguments) => commands::encrypt::run(arguments, terminal),
         Command::Run(arguments) => commands::run::run(arguments, terminal),

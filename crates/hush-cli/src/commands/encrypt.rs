@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hush_client::{encrypt, find_outliers, read_secret_key};
+use hush_client::{encrypt, read_secret_key};
 use hush_keys::SecureRng;
 use serde_json::json;
 
@@ -37,14 +37,7 @@ pub(crate) struct EncryptArguments {
 
 pub(crate) fn run(arguments: &EncryptArguments, terminal: Terminal) -> Result<Outcome> {
     let spec = files::read_client(&arguments.client)?;
-    let wanted: Vec<_> = spec
-        .inputs
-        .iter()
-        .map(|tensor| Wanted {
-            name: &tensor.name,
-            shape: &tensor.shape,
-        })
-        .collect();
+    let wanted: Vec<_> = spec.inputs.iter().map(Wanted::from).collect();
     let tensors = inputs::read(&arguments.input, &wanted, arguments.array.as_deref())?;
     let passphrase = arguments.passphrase.read(false)?;
     let key = files::about("secret key", &arguments.key, {
@@ -61,20 +54,7 @@ pub(crate) fn run(arguments: &EncryptArguments, terminal: Terminal) -> Result<Ou
     let (_, encrypted) = encrypt(&spec, &tensors, &key, &mut rng, &mut output, &mut progress)?;
     bar.finish_and_clear();
     let size = output.commit()?;
-    let outliers = find_outliers(&spec, &tensors);
-    for outlier in &outliers {
-        terminal.warn(&format!(
-            "{} of input `{}` {} outside {} to {}, which the model was calibrated on: results may be wrong \
-             (the first is sample {}, counted from 0)",
-            counted(outlier.count, "sample"),
-            outlier.tensor,
-            if outlier.count == 1 { "lies" } else { "lie" },
-            outlier.range.0,
-            outlier.range.1,
-            outlier.first
-        ));
-    }
-    let outliers: usize = outliers.iter().map(|outlier| outlier.count).sum();
+    let outliers = inputs::warn_of_outliers(&spec, &tensors, terminal);
     Ok(Outcome {
         text: format!(
             "encrypted {} into {}, {} in `{}`",

@@ -8,3 +8,4 @@ pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod run;
+pub(crate) mod simulate;
