@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench bench-peers readme doc
+.PHONY: help build demo test lint fmt bench bench-peers bench-operations bench-networks readme doc
 
 CARGO ?= cargo
 
 help: ## list the targets
 	@echo "usage: make TARGET"
 	@echo
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the hush command line (release)
 	$(CARGO) build --release -p hush-cli
@@ -26,8 +26,13 @@ fmt: ## format the Rust sources
 bench: ## benches of every engine operation
 	$(CARGO) bench -p hush-bench
 
-bench-peers: ## measure beside TenSEAL and OpenFHE; writes docs/benchmarks.md
+bench-peers: bench-operations bench-networks ## measure everything beside peers; writes docs/benchmarks.md
+
+bench-operations: ## the part of it beside TenSEAL and OpenFHE
 	@scripts/peers/run
+
+bench-networks: ## the part of it on networks, beside Orion; HUSH_DATA names the folder of networks and images
+	@scripts/peers/run-networks
 
 readme: build ## run the commands of README.md and paste what they print
 	@scripts/readme $(or $(CARGO_TARGET_DIR),target)/release

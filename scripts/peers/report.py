@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md from the results of measure.py.
+"""Writes the first part of docs/benchmarks.md from the results of measure.py, and keeps the rest.
 
 usage: report.py results.json benchmarks.md
 """
@@ -29,6 +29,8 @@ PEER_OPERATION = {"rotate_8_multiply_sum": "rotate_8_hoisted"}
 # What is worth a second thread.
 THREADED = {"rescale", "multiply_relinearize_rescale", "rotate", "rotate_8_hoisted", "rotate_8_multiply_sum"}
 MISSING = "–"
+# What the other part of the document begins with.
+NETWORKS = "\n## Networks\n"
 
 
 class Measured:
@@ -267,8 +269,9 @@ def report(results):
         f"HushML used {isa or 'the best instruction set it found'}. "
         f"Medians over {rounds}; in each round every library runs every size in turn, "
         f"{pinned}, with one thread unless a table says otherwise.",
-        "Written by `make bench-peers`, which installs the peers into throw-away environments (TenSEAL needs "
-        "Python 3.11, OpenFHE's wheel Python 3.10; what is missing is left out). Run it on a quiet machine.",
+        "Written by `make bench-operations`, which installs the peers into throw-away environments (TenSEAL needs "
+        "Python 3.11, OpenFHE's wheel Python 3.10; what is missing is left out), and `make bench-networks`; "
+        "`make bench-peers` does both. Run it on a quiet machine.",
     ]
 
     def section(title, *parts):
@@ -296,8 +299,16 @@ def report(results):
     return "\n\n".join(sections) + "\n"
 
 
+def parts(text):
+    """The two parts of docs/benchmarks.md: what this script writes, and the networks of report_networks.py."""
+    first, heading, rest = text.partition(NETWORKS)
+    return first.rstrip("\n") + "\n", heading + rest
+
+
 def main(source, target):
-    Path(target).write_text(report(json.loads(Path(source).read_text())))
+    target = Path(target)
+    networks = parts(target.read_text())[1] if target.exists() else ""
+    target.write_text(report(json.loads(Path(source).read_text())) + networks)
 
 
 if __name__ == "__main__":

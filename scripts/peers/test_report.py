@@ -75,6 +75,12 @@ class ReportTest(unittest.TestCase):
         self.assertNotIn("##", text)
 
 
+    def test_the_part_about_networks_is_kept(self):
+        text = "# Benchmarks\n\nold\n\n## Networks\n\nkept\n"
+        self.assertEqual(report.parts(text), ("# Benchmarks\n\nold\n", "\n## Networks\n\nkept\n"))
+        self.assertEqual(report.parts("# Benchmarks\n"), ("# Benchmarks\n", ""))
+
+
 class NumberTest(unittest.TestCase):
     def test_milliseconds(self):
         self.assertEqual([report.milliseconds(x) for x in (None, 0.0254, 3.14159, 726.4)], ["–", "0.025", "3.14", "726"])
