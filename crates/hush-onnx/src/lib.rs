@@ -28,6 +28,7 @@ mod node;
 mod operators;
 mod order;
 pub mod reference;
+mod resample;
 mod separable;
 mod tract;
 mod window;

@@ -293,6 +293,11 @@ impl NodeContext<'_> {
             .map(|a| a.ints.clone()))
     }
 
+    pub(crate) fn floats_attribute(&self, name: &str) -> Result<Option<Vec<f64>>, Problem> {
+        let floats = |a: &AttributeProto| a.floats.iter().map(|&x| f64::from(x)).collect();
+        Ok(self.attribute(name, AttributeType::Floats)?.map(floats))
+    }
+
     pub(crate) fn text_attribute(&self, name: &str, default: &str) -> Result<String, Problem> {
         let attribute = self.attribute(name, AttributeType::String)?;
         Ok(attribute.map_or(default.to_string(), |a| {

@@ -154,7 +154,7 @@ fn positions(
 }
 
 /// From the first to the last element of a dilated kernel.
-fn span(kernel: usize, dilation: usize) -> Result<usize, Problem> {
+pub(crate) fn span(kernel: usize, dilation: usize) -> Result<usize, Problem> {
     let wide = kernel
         .checked_sub(1)
         .and_then(|steps| steps.checked_mul(dilation)?.checked_add(1));

@@ -39,17 +39,7 @@ fn all_unsupported_nodes_at_once() {
 }
 
 #[test]
-fn constant_operators_on_data_behind_an_unsupported_node() {
-    let expand = model(&["N", "3"])
-        .node("Det", "x", "a", vec![])
-        .integers("one", &[1], &[1])
-        .node("Expand", "a one", "y", vec![]);
-    let message = expand.refusal();
-    assert!(message.starts_with("2 nodes"), "{message}");
-    assert!(
-        message.contains("Expand `Expand_1`: it is supported on constants only"),
-        "{message}"
-    );
+fn the_shape_of_a_lost_value_is_lost_too() {
     let shape = model(&["N", "3"])
         .node("Det", "x", "a", vec![])
         .node("Shape", "a", "s", vec![])

@@ -14,6 +14,11 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     } else {
         full_axis(axis, full_rank)?
     };
+    let axis = match axis {
+        // The batch of one is the first dimension of the result either way.
+        0 if context.environment.single_sample => 1,
+        axis => axis,
+    };
     let before = axis
         .checked_sub(1)
         .map(|end| shape.dimensions()[..end].iter().product::<usize>());

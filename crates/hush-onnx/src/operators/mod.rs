@@ -8,15 +8,20 @@ mod batch_normalization;
 mod cast;
 mod celu;
 mod clip;
+mod concat;
 mod constant;
 mod conv;
+mod conv_transpose;
 mod cos;
+mod depth_to_space;
 mod div;
 mod dropout;
 mod elu;
 mod erf;
 mod exp;
+mod expand;
 mod flatten;
+mod gather;
 mod gelu;
 mod gemm;
 mod hard_sigmoid;
@@ -26,15 +31,19 @@ mod leaky_relu;
 mod log;
 mod log_softmax;
 mod mat_mul;
+mod max;
 mod max_pool;
 mod mish;
 mod mul;
 mod neg;
 mod p_relu;
+mod pad;
 mod pow;
 mod reciprocal;
+mod reduce;
 mod relu;
 mod reshape;
+mod resize;
 mod selu;
 mod shape;
 mod shrink;
@@ -52,6 +61,7 @@ mod sum;
 mod swish;
 mod tanh;
 mod thresholded_relu;
+mod tile;
 mod transpose;
 mod unsqueeze;
 
@@ -77,15 +87,20 @@ operators! {
     "Cast" => cast::import,
     "Celu" => celu::import,
     "Clip" => clip::import,
+    "Concat" => concat::import,
     "Constant" => constant::import,
     "Conv" => conv::import,
+    "ConvTranspose" => conv_transpose::import,
     "Cos" => cos::import,
+    "DepthToSpace" => depth_to_space::import,
     "Div" => div::import,
     "Dropout" => dropout::import,
     "Elu" => elu::import,
     "Erf" => erf::import,
     "Exp" => exp::import,
+    "Expand" => expand::import,
     "Flatten" => flatten::import,
+    "Gather" => gather::import,
     "Gelu" => gelu::import,
     "Gemm" => gemm::import,
     "GlobalAveragePool" => average_pool::import_global,
@@ -97,16 +112,24 @@ operators! {
     "Log" => log::import,
     "LogSoftmax" => log_softmax::import,
     "MatMul" => mat_mul::import,
+    "Max" => max::import,
     "MaxPool" => max_pool::import,
     "Mean" => sum::import_mean,
+    "Min" => max::import_min,
     "Mish" => mish::import,
     "Mul" => mul::import,
     "Neg" => neg::import,
     "PRelu" => p_relu::import,
+    "Pad" => pad::import,
     "Pow" => pow::import,
     "Reciprocal" => reciprocal::import,
+    "ReduceMax" => reduce::import_max,
+    "ReduceMean" => reduce::import_mean,
+    "ReduceMin" => reduce::import_min,
+    "ReduceSum" => reduce::import_sum,
     "Relu" => relu::import,
     "Reshape" => reshape::import,
+    "Resize" => resize::import,
     "Selu" => selu::import,
     "Shape" => shape::import,
     "Shrink" => shrink::import,
@@ -116,6 +139,7 @@ operators! {
     "Softmax" => softmax::import,
     "Softplus" => softplus::import,
     "Softsign" => softsign::import,
+    "SpaceToDepth" => depth_to_space::import_inverse,
     "Split" => split::import,
     "Sqrt" => sqrt::import,
     "Squeeze" => squeeze::import,
@@ -124,8 +148,10 @@ operators! {
     "Swish" => swish::import,
     "Tanh" => tanh::import,
     "ThresholdedRelu" => thresholded_relu::import,
+    "Tile" => tile::import,
     "Transpose" => transpose::import,
     "Unsqueeze" => unsqueeze::import,
+    "Upsample" => resize::import,
 }
 
 /// The ONNX operators that may depend on the inputs of a model, in alphabetical order.

@@ -1,0 +1,92 @@
+//! `ReduceSum`, `ReduceMean`, `ReduceMax` and `ReduceMin` over dimensions of a sample.
+
+use crate::extremum::{self, Windows};
+use crate::node::{Known, NodeContext, Problem};
+use crate::separable::Separable;
+use hush_graph::{BinaryOperator, Movement, Operator, Shape};
+use std::collections::BTreeSet;
+
+pub(crate) fn import_sum(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_linear(context, "reduce_sum", |_| 1.0)
+}
+
+pub(crate) fn import_mean(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_linear(context, "reduce_mean", |length| 1.0 / length as f64)
+}
+
+pub(crate) fn import_max(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_extremum(context, "reduce_max", BinaryOperator::Maximum)
+}
+
+pub(crate) fn import_min(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_extremum(context, "reduce_min", BinaryOperator::Minimum)
+}
+
+fn import_linear(
+    context: &mut NodeContext<'_>,
+    name: &'static str,
+    weight: impl Fn(usize) -> f64,
+) -> Result<(), Problem> {
+    let input = context.data(0)?;
+    let shape = context.shape(input);
+    let axes = axes(context, &shape)?;
+    let mut sums = Separable::new(name);
+    for &axis in &axes {
+        let length = shape.dimensions()[axis];
+        sums.along(context, axis, length, 1, |_| {
+            (0..length).map(|place| (place, weight(length))).collect()
+        })?;
+    }
+    let dimensions = dimensions(context, &shape, &axes)?;
+    let value = sums.emit(context, 0, input, Some(dimensions))?;
+    context.define(Known::Data(value))
+}
+
+fn import_extremum(
+    context: &mut NodeContext<'_>,
+    name: &'static str,
+    binary: BinaryOperator,
+) -> Result<(), Problem> {
+    let input = context.data(0)?;
+    let shape = context.shape(input);
+    let axes = axes(context, &shape)?;
+    let mut value = input;
+    for &axis in axes.iter().rev() {
+        let windows = Windows::whole(shape.dimensions()[axis]);
+        value = extremum::along(context, name, binary, value, axis, &windows)?;
+    }
+    let shape = Shape::new(dimensions(context, &shape, &axes)?)?;
+    if shape != context.shape(value) {
+        value = context.emit(Operator::Movement(Movement::Reshape { shape }), &[value])?;
+    }
+    context.define(Known::Data(value))
+}
+
+/// The reduced axes, from an attribute in old models, from an input in new ones.
+fn axes(context: &mut NodeContext<'_>, shape: &Shape) -> Result<BTreeSet<usize>, Problem> {
+    let axes = match context.optional_input(1)? {
+        Some(_) => context.integers(1)?,
+        None => context.integers_attribute("axes")?,
+    };
+    let axes = axes.unwrap_or_default();
+    if axes.is_empty() && context.integer_attribute("noop_with_empty_axes", 0)? == 0 {
+        return Err(Problem::mixes_samples("without axes it reduces the batch"));
+    }
+    axes.into_iter()
+        .map(|axis| context.sample_axis(axis, shape.rank() + 1))
+        .collect()
+}
+
+fn dimensions(
+    context: &NodeContext<'_>,
+    shape: &Shape,
+    axes: &BTreeSet<usize>,
+) -> Result<Vec<usize>, Problem> {
+    let keeps = context.integer_attribute("keepdims", 1)? != 0;
+    let dimension = |(axis, &length): (usize, &usize)| match axes.contains(&axis) {
+        true => keeps.then_some(1),
+        false => Some(length),
+    };
+    let dimensions = shape.dimensions().iter().enumerate();
+    Ok(dimensions.filter_map(dimension).collect())
+}
