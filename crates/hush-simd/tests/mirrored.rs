@@ -47,6 +47,7 @@ fn sums_read_the_plaintext_from_both_ends() {
                     terms.push(MirroredTerm {
                         rows: rows.each_ref().map(Vec::as_slice),
                         at,
+                        step: kernels::MIRRORED_BLOCK >> log_gap,
                         log_gap,
                     });
                     at += residues.len();

@@ -20,6 +20,12 @@ const TOGETHER: usize = 16;
 /// a few times.
 const MADE: usize = 32;
 
+/// Words from one row to the next: a power of two would put the places that are read together
+/// in the same few sets of the caches.
+fn pitch(degree: usize) -> usize {
+    degree + 16
+}
+
 /// Plaintexts at hand.
 #[derive(Clone, Copy)]
 pub(super) enum Held<'a> {
@@ -89,13 +95,13 @@ impl<'a> Babies<'a> {
         let ring = evaluator.parameters().ring();
         let degree = ring.degree();
         let in_chain = limb < level.limbs();
-        let rows = rows.chunks_exact_mut(2 * degree).zip(&self.switches);
+        let rows = rows.chunks_exact_mut(2 * pitch(degree)).zip(&self.switches);
         let (rotated, unrotated): (Vec<_>, Vec<_>) = rows.partition(|(_, s)| s.is_some());
         for (row, _) in unrotated {
             row.fill(0);
             if in_chain {
-                for (out, part) in row.chunks_exact_mut(degree).zip(self.parts) {
-                    evaluator.add_lifted_limb(limb, out, part);
+                for (out, part) in row.chunks_exact_mut(pitch(degree)).zip(self.parts) {
+                    evaluator.add_lifted_limb(limb, &mut out[..degree], part);
                 }
             }
         }
@@ -111,9 +117,9 @@ impl<'a> Babies<'a> {
                 if in_chain {
                     evaluator.add_lifted_limb(limb, sum0, &self.parts[0]);
                 }
-                let (out0, out1) = row.split_at_mut(degree);
-                kernels::permute(ring.isa(), permutation, out0, sum0);
-                kernels::permute(ring.isa(), permutation, out1, sum1);
+                let (out0, out1) = row.split_at_mut(pitch(degree));
+                kernels::permute(ring.isa(), permutation, &mut out0[..degree], sum0);
+                kernels::permute(ring.isa(), permutation, &mut out1[..degree], sum1);
             }
         });
     }
@@ -189,15 +195,17 @@ impl Summation<'_> {
                 .map(|input| [0, 1].map(|half| self.babies[input].parts[half].limb(limb)))
                 .collect()
         } else {
-            let all = made.insert(ring.pool().take(self.plan.rows.len() * 2 * degree));
+            let pitch = pitch(degree);
+            let all = made.insert(ring.pool().take(self.plan.rows.len() * 2 * pitch));
             let mut rest = &mut all[..];
             for babies in self.babies {
-                let (rows, later) = rest.split_at_mut(babies.switches.len() * 2 * degree);
+                let (rows, later) = rest.split_at_mut(babies.switches.len() * 2 * pitch);
                 babies.rows_on_limb(self.evaluator, limb, self.level, rows);
                 rest = later;
             }
-            let rows = all.chunks_exact(2 * degree);
-            rows.map(|row| [&row[..degree], &row[degree..]]).collect()
+            let rows = all.chunks_exact(2 * pitch);
+            rows.map(|row| [&row[..degree], &row[pitch..pitch + degree]])
+                .collect()
         };
         // Outputs without giant step zero start from nothing.
         for (output, total) in targets.totals.iter_mut().enumerate() {
@@ -296,11 +304,12 @@ impl Summation<'_> {
                 for (i, &term) in terms.iter().enumerate() {
                     // An unrotated row times P vanishes modulo the special primes.
                     if in_chain || self.plan.rows[term.row].1 != 0 {
-                        let (at, log_gap) = residence.place(i, term, index, start);
+                        let place = residence.place(i, term, index);
                         products.push(MirroredTerm {
                             rows: rows[term.row],
-                            at,
-                            log_gap,
+                            at: place.at,
+                            step: place.step,
+                            log_gap: place.log_gap,
                         });
                     }
                 }

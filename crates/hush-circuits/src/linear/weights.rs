@@ -1,9 +1,12 @@
 //! The plaintexts of a transform, held in one of three ways.
 
+use std::ops::Range;
+
 use hush_ckks::encoder::MirroredPlaintext;
 use hush_ckks::{Level, Parameters, Scale};
-use hush_ring::{Basis, Buffer, Ring};
-use hush_simd::kernels::{PackedWords, Residues};
+
+use hush_ring::{Basis, Buffer};
+use hush_simd::kernels::{MIRRORED_BLOCK, PackedWords, Residues};
 use rayon::prelude::*;
 
 use super::plan::{Plan, Term};
@@ -13,8 +16,9 @@ use crate::CircuitError;
 /// Coefficients of the first half of a limb that all sums pass over together: both ends of
 /// both halves of 64 rotated rows fit half a second-level cache.
 const TILE: usize = 256;
-/// Residues of a plaintext in a tile, at least, so that loads do not overlap.
-const LEAST: usize = 8;
+/// Words between plaintexts, so that those read together are not in the same few sets of the
+/// caches, and that vector loads may touch.
+const APART: usize = 16;
 
 /// What a transform holds.
 pub(super) enum Weights {
@@ -24,41 +28,66 @@ pub(super) enum Weights {
 }
 
 /// Residues of every limb in the order in which the sums read them: tile by tile, in each
-/// the plaintexts in their order.
+/// group by group, in each block by block, in each the plaintexts that the group is the
+/// first to use.
 pub(super) struct Kept {
     tiles: Tiles,
     /// By limb of the extended basis; empty where no product is taken.
     limbs: Vec<PackedWords>,
 }
 
-/// Where residues stand.
+/// Where a plaintext's residues stand.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The first, from the start of a tile.
+    pub(super) at: usize,
+    /// From one block to the next.
+    pub(super) step: usize,
+    /// log2 of how often each is used before the next.
+    pub(super) log_gap: u32,
+}
+
+/// The layout of the tiles.
 pub(super) struct Tiles {
-    /// For each plaintext, its first residue within a tile and log2 of its gap.
-    places: Vec<(usize, u32)>,
+    /// By plaintext.
+    places: Vec<Place>,
+    /// Plaintexts that are stored together, in order.
+    regions: Vec<Range<usize>>,
     /// Residues in a tile.
     stride: usize,
     /// Number of tiles.
     count: usize,
+    /// Blocks in a tile.
+    blocks: usize,
 }
 
 impl Tiles {
     fn new(plan: &Plan, degree: usize) -> Self {
-        let tile = tile(degree);
+        let blocks = tile(degree) / MIRRORED_BLOCK;
+        let (mut places, mut regions) = (Vec::new(), Vec::new());
         let mut stride = 0;
-        let places = plan
-            .plaintexts
-            .iter()
-            .map(|plaintext| {
-                let log_gap = log_gap(degree, plaintext.period).min((tile / LEAST).ilog2());
-                let place = (stride, log_gap);
-                stride += tile >> log_gap;
-                place
-            })
-            .collect();
+        for group in &plan.groups {
+            let first = places.len();
+            let last = group.terms.iter().map(|term| term.plaintext + 1).max();
+            let region = first..last.unwrap_or(first).max(first);
+            let gaps = plan.plaintexts[region.clone()]
+                .iter()
+                .map(|plaintext| log_gap(degree, plaintext.period));
+            let step = gaps.clone().map(|log_gap| MIRRORED_BLOCK >> log_gap).sum();
+            let mut at = stride;
+            for log_gap in gaps {
+                places.push(Place { at, step, log_gap });
+                at += MIRRORED_BLOCK >> log_gap;
+            }
+            stride += step * blocks;
+            regions.push(region);
+        }
         Self {
             places,
+            regions,
             stride,
-            count: degree / 2 / tile,
+            count: degree / 2 / tile(degree),
+            blocks,
         }
     }
 }
@@ -68,9 +97,10 @@ pub(super) fn tile(degree: usize) -> usize {
     TILE.min(degree / 2)
 }
 
-/// log2 of how often each residue of a plaintext of period `period` stands in a row.
+/// log2 of how often each residue of a plaintext of period `period` is used in a row, at most
+/// for a block.
 fn log_gap(degree: usize, period: usize) -> u32 {
-    (degree / 2 / period).ilog2()
+    (degree / 2 / period).min(MIRRORED_BLOCK).ilog2()
 }
 
 /// The basis that sums are taken over.
@@ -192,7 +222,7 @@ pub(super) fn encode(
     Ok(all.collect::<Result<_, _>>()?)
 }
 
-/// All plaintexts modulo one modulus, tile by tile.
+/// All plaintexts modulo one modulus, in the layout of the tiles.
 fn transformed(
     parameters: &Parameters,
     tiles: &Tiles,
@@ -202,29 +232,51 @@ fn transformed(
     let ring = parameters.ring();
     let bits = bits(ring.moduli()[modulus].value() - 1);
     let mut packed = PackedWords::zeros(bits, tiles.count * tiles.stride);
-    for (plaintext, &(place, log_gap)) in plaintexts.iter().zip(&tiles.places) {
-        let mut half = ring.pool().take(plaintext.period());
-        plaintext.transform(parameters, modulus, &mut half);
-        let residues = tile(ring.degree()) >> log_gap;
-        let stored = residues * tiles.count;
-        // Shorter than stored: each residue several times.
-        let repeat = (stored / half.len()).max(1);
-        let mut repeated = ring.pool().take(stored);
-        for (to, &residue) in repeated.chunks_exact_mut(repeat).zip(half.iter()) {
-            to.fill(residue);
+    for region in &tiles.regions {
+        if region.is_empty() {
+            continue;
         }
-        for (index, residues) in repeated.chunks_exact(residues).enumerate() {
-            packed.write(index * tiles.stride + place, residues);
+        let rows: Vec<Buffer> = plaintexts[region.clone()]
+            .iter()
+            .map(|plaintext| residues(parameters, plaintext, modulus))
+            .collect();
+        let places = &tiles.places[region.clone()];
+        for tile in 0..tiles.count {
+            for block in 0..tiles.blocks {
+                let at = tile * tiles.stride + block * places[0].step;
+                for (row, place) in rows.iter().zip(places) {
+                    let length = MIRRORED_BLOCK >> place.log_gap;
+                    let from = (tile * tiles.blocks + block) * length;
+                    packed.write(at + place.at, &row[from..from + length]);
+                }
+            }
         }
     }
     packed
 }
 
+/// Half of a plaintext's transform, at least one residue a block.
+fn residues(parameters: &Parameters, plaintext: &MirroredPlaintext, modulus: usize) -> Buffer {
+    let ring = parameters.ring();
+    let period = plaintext.period();
+    let mut half = ring.pool().take(period);
+    plaintext.transform(parameters, modulus, &mut half);
+    let repeat = (ring.degree() / 2 / period).div_ceil(MIRRORED_BLOCK);
+    if repeat == 1 {
+        return half;
+    }
+    let mut repeated = ring.pool().take(period * repeat);
+    for (to, &residue) in repeated.chunks_exact_mut(repeat).zip(half.iter()) {
+        to.fill(residue);
+    }
+    repeated
+}
+
 /// The residues that some products need on one limb.
 pub(super) enum Residence<'a> {
     Kept(&'a Tiles, &'a PackedWords),
-    /// One plaintext after the other, with the place of each and log2 of its gap.
-    Made(Buffer, Vec<(usize, u32)>),
+    /// One plaintext after the other.
+    Made(Buffer, Vec<Place>),
 }
 
 impl<'a> Residence<'a> {
@@ -239,22 +291,22 @@ impl<'a> Residence<'a> {
         terms: &[Term],
         modulus: usize,
     ) -> Self {
-        let ring: &Ring = parameters.ring();
-        let mut length = 0;
-        let places: Vec<(usize, u32)> = terms
+        let ring = parameters.ring();
+        let mut at = 0;
+        let places: Vec<Place> = terms
             .iter()
             .map(|term| {
-                let period = plaintexts[term.plaintext].period();
-                let place = (length, log_gap(ring.degree(), period));
-                length += period;
+                let log_gap = log_gap(ring.degree(), plaintexts[term.plaintext].period());
+                let step = MIRRORED_BLOCK >> log_gap;
+                let place = Place { at, step, log_gap };
+                at += (ring.degree() / 2 >> log_gap) + APART;
                 place
             })
             .collect();
-        let mut words = ring.pool().take(length + LEAST);
-        for (term, &(place, _)) in terms.iter().zip(&places) {
-            let plaintext = &plaintexts[term.plaintext];
-            let half = &mut words[place..place + plaintext.period()];
-            plaintext.transform(parameters, modulus, half);
+        let mut words = ring.pool().take(at);
+        for (term, place) in terms.iter().zip(&places) {
+            let row = residues(parameters, &plaintexts[term.plaintext], modulus);
+            words[place.at..place.at + row.len()].copy_from_slice(&row);
         }
         Self::Made(words, places)
     }
@@ -266,23 +318,23 @@ impl<'a> Residence<'a> {
         }
     }
 
-    /// For term `index` of those it was made for: the place of its first residue in tile
-    /// `tile`, which starts at coefficient `start`, and log2 of its gap.
-    pub(super) fn place(
-        &self,
-        index: usize,
-        term: Term,
-        tile: usize,
-        start: usize,
-    ) -> (usize, u32) {
+    /// For term `index` of those it was made for: where its residues are for tile `tile`.
+    pub(super) fn place(&self, index: usize, term: Term, tile: usize) -> Place {
         match self {
             Self::Kept(tiles, _) => {
-                let (place, log_gap) = tiles.places[term.plaintext];
-                (tile * tiles.stride + place, log_gap)
+                let place = tiles.places[term.plaintext];
+                Place {
+                    at: tile * tiles.stride + place.at,
+                    ..place
+                }
             }
             Self::Made(_, places) => {
-                let (place, log_gap) = places[index];
-                (place + (start >> log_gap), log_gap)
+                let place = places[index];
+                let blocks = TILE / MIRRORED_BLOCK;
+                Place {
+                    at: place.at + tile * blocks * place.step,
+                    ..place
+                }
             }
         }
     }

@@ -13,14 +13,19 @@ use crate::modulus::Modulus;
 /// Vectors of each end whose sums are held in registers: four sums each.
 const VECTORS: usize = 2;
 
+/// Places that a step of [`MirroredTerm`] covers.
+pub const MIRRORED_BLOCK: usize = 16;
+
 /// One product of a sum: both halves of a ciphertext's limb times a mirrored plaintext.
 #[derive(Clone, Copy, Debug)]
 pub struct MirroredTerm<'a> {
     /// Whole limbs.
     pub rows: [&'a [u64]; 2],
-    /// Place of the residue that multiplies the first coefficient of the range.
+    /// Where the residue is that multiplies the first coefficient of the range.
     pub at: usize,
-    /// log2 of how often each residue is used before the next.
+    /// From the residues of one block of [`MIRRORED_BLOCK`] places to those of the next.
+    pub step: usize,
+    /// log2 of how often each residue is used before the next, at most a block.
     pub log_gap: u32,
 }
 
@@ -34,15 +39,14 @@ pub enum Residues<'a> {
 }
 
 /// out\[h\]\[i\] = Σ w_t(i) · rows_t\[h\]\[i\] and out\[h\]\[N-1-i\] = Σ w_t(i) · rows_t\[h\]\[N-1-i\]
-/// for i in `range`, both halves h, where w_t(i) is the residue at
-/// `at + ((i - range.start) >> log_gap)` of `residues`; with `accumulate`, added to what
-/// `out` holds.
+/// for i in `range`, both halves h, where w_t(i) for place j of block b is the residue at
+/// `at + b step + (j >> log_gap)` of `residues`; with `accumulate`, added to what `out` holds.
 ///
 /// Each residue is read once for up to four products a place; one reduction per result.
 ///
 /// # Panics
 /// If a row is not as long as the results, `range` is not in the first half, its ends
-/// are no multiples of 16, or a place is outside `residues`.
+/// are no multiples of a block, or a place is outside `residues`.
 pub fn mirrored_sums(
     isa: Isa,
     q: &Modulus,
@@ -63,8 +67,8 @@ pub fn mirrored_sums(
     assert!(
         range.start <= range.end
             && 2 * range.end <= length
-            && range.start % 16 == 0
-            && range.end % 16 == 0,
+            && range.start.is_multiple_of(MIRRORED_BLOCK)
+            && range.end.is_multiple_of(MIRRORED_BLOCK),
         "a range of the first half, in whole blocks"
     );
     macro_rules! run {
@@ -105,14 +109,16 @@ impl<S: Source> Kernel for Sums<'_, S> {
         let [out0, out1] = self.out;
         for front in self.range.step_by(size) {
             let back = length - front - size;
+            let block = (front - start) / MIRRORED_BLOCK;
+            let within = (front - start) % MIRRORED_BLOCK;
             // For both halves, the sums at the front and at the back.
             let mut sums = [[[lanes.zero_sum(); VECTORS]; 2]; 2];
             if self.accumulate {
-                for (out, half) in [&*out0, &*out1].into_iter().zip(&mut sums) {
-                    for (at, end) in [front, back].into_iter().zip(half) {
-                        let words = out[at..at + size].chunks_exact(L::WIDTH);
-                        for (from, sum) in words.zip(end) {
-                            *sum = lanes.sum_from(lanes.load(from));
+                for (half, out) in [&*out0, &*out1].into_iter().enumerate() {
+                    for (end, at) in [front, back].into_iter().enumerate() {
+                        for u in 0..VECTORS {
+                            let from = lanes.load(&out[at + u * L::WIDTH..]);
+                            sums[half][end][u] = lanes.sum_from(from);
                         }
                     }
                 }
@@ -126,19 +132,20 @@ impl<S: Source> Kernel for Sums<'_, S> {
                         [&row0[front..front + size], &row0[back..back + size]],
                         [&row1[front..front + size], &row1[back..back + size]],
                     ];
+                    let first = term.at + block * term.step;
                     for u in 0..VECTORS {
-                        let place = (front - start + u * L::WIDTH) >> term.log_gap;
-                        let residues = load(lanes, self.source, term.at + place);
+                        let place = (within + u * L::WIDTH) >> term.log_gap;
+                        let residues = load(lanes, self.source, first + place);
                         let ahead = lanes.spread::<false>(residues, term.log_gap);
                         let mirrored = lanes.spread::<true>(residues, term.log_gap);
                         let opposite = VECTORS - 1 - u;
                         for half in 0..2 {
                             let row = lanes.load(&rows[half][0][u * L::WIDTH..]);
-                            let sum = &mut sums[half][0][u];
-                            *sum = lanes.multiply_add(*sum, row, ahead, q);
+                            let sum = sums[half][0][u];
+                            sums[half][0][u] = lanes.multiply_add(sum, row, ahead, q);
                             let row = lanes.load(&rows[half][1][opposite * L::WIDTH..]);
-                            let sum = &mut sums[half][1][opposite];
-                            *sum = lanes.multiply_add(*sum, row, mirrored, q);
+                            let sum = sums[half][1][opposite];
+                            sums[half][1][opposite] = lanes.multiply_add(sum, row, mirrored, q);
                         }
                     }
                 }
@@ -146,16 +153,20 @@ impl<S: Source> Kernel for Sums<'_, S> {
                     break;
                 }
                 // Outside the inner loop, so that the sums stay in registers inside it.
-                for sum in sums.iter_mut().flatten().flatten() {
-                    *sum = lanes.settle(*sum, q);
+                for half in 0..2 {
+                    for end in 0..2 {
+                        for u in 0..VECTORS {
+                            sums[half][end][u] = lanes.settle(sums[half][end][u], q);
+                        }
+                    }
                 }
                 terms = later;
             }
-            for (out, half) in [&mut *out0, &mut *out1].into_iter().zip(sums) {
-                for (at, end) in [front, back].into_iter().zip(half) {
-                    let words = out[at..at + size].chunks_exact_mut(L::WIDTH);
-                    for (to, sum) in words.zip(end) {
-                        lanes.store(lanes.finish(sum, q), to);
+            for (half, out) in [&mut *out0, &mut *out1].into_iter().enumerate() {
+                for (end, at) in [front, back].into_iter().enumerate() {
+                    for u in 0..VECTORS {
+                        let sum = lanes.finish(sums[half][end][u], q);
+                        lanes.store(sum, &mut out[at + u * L::WIDTH..]);
                     }
                 }
             }

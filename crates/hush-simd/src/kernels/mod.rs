@@ -17,7 +17,7 @@ pub use elementwise::{
     add_assign, multiply_add_assign, multiply_assign, negate_assign, scale_add_assign,
     scale_assign, scale_into, sub_assign, subtract_scale_assign,
 };
-pub use mirrored::{MirroredTerm, Residues, mirrored_sums, offset_residues};
+pub use mirrored::{MIRRORED_BLOCK, MirroredTerm, Residues, mirrored_sums, offset_residues};
 pub use packed::{PackedRows, inner_product};
 pub use permute::{BlockPermutation, permute, permute_add_assign};
 pub use product::{paired_inner_product, tensor_into};
