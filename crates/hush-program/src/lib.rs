@@ -35,7 +35,9 @@ pub use client_spec::{
 };
 pub use error::ProgramError;
 pub use exchange::{ExchangeError, ShortId};
-pub use machine::{ExecuteError, LinearPlan, Machine, Observer, Step, execute};
+pub use machine::{
+    ExecuteError, LinearPlan, Machine, Observer, Step, execute, execute_instruction,
+};
 pub use program::{
     Basis, Block, Instruction, Operation, ParameterSpec, Plain, Polynomial, Program, Register,
 };

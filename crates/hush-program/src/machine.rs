@@ -207,15 +207,7 @@ where
         if observer.before(index, total, instruction).is_break() {
             return Err(ExecuteError::Stopped { index, total });
         }
-        let results = run(machine, index, instruction, &values)?;
-        if results.len() != instruction.results.len() {
-            return Err(ExecuteError::Results {
-                index,
-                label: instruction.label.clone(),
-                expected: instruction.results.len(),
-                actual: results.len(),
-            });
-        }
+        let results = execute_instruction(machine, index, instruction, &values)?;
         for register in instruction.operation.reads() {
             if last_use.get(&register) == Some(&index) {
                 values.remove(&register);
@@ -248,7 +240,12 @@ fn lookup<'v, V, E>(
     })
 }
 
-fn run<M: Machine>(
+/// Runs one instruction of a checked program on values at hand: what [`execute`] does step by step, for drivers of
+/// their own.
+///
+/// # Errors
+/// Those of [`execute`] that belong to one instruction.
+pub fn execute_instruction<M: Machine>(
     machine: &mut M,
     index: usize,
     instruction: &Instruction,
@@ -301,9 +298,19 @@ fn run<M: Machine>(
             .align(step, value(input)?)
             .map(|result| vec![result]),
     };
-    outcome.map_err(|source| ExecuteError::Machine {
+    let results = outcome.map_err(|source| ExecuteError::Machine {
         index,
         label: label.to_owned(),
         source,
-    })
+    })?;
+    let (expected, actual) = (instruction.results.len(), results.len());
+    if actual != expected {
+        return Err(ExecuteError::Results {
+            index,
+            label: label.to_owned(),
+            expected,
+            actual,
+        });
+    }
+    Ok(results)
 }

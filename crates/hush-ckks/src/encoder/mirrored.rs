@@ -14,6 +14,8 @@ use crate::{CkksError, Level, Parameters, Scale};
 pub struct MirroredPlaintext {
     period: usize,
     integers: Integers,
+    slots: usize,
+    scale: Scale,
 }
 
 enum Integers {
@@ -66,7 +68,24 @@ impl MirroredPlaintext {
             words.write(0, &all);
             Integers::Packed { words, bits }
         };
-        Ok(Self { period, integers })
+        Ok(Self {
+            period,
+            integers,
+            slots,
+            scale,
+        })
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// The factor between message and coefficients.
+    #[must_use]
+    pub fn scale(&self) -> Scale {
+        self.scale
     }
 
     /// How many slots it repeats after: p.

@@ -5,7 +5,7 @@ use hush_simd::kernels;
 use rayon::prelude::*;
 
 use super::Evaluator;
-use crate::encoder::{constant_residues, encode_constant};
+use crate::encoder::{MirroredPlaintext, constant_residues, encode_constant};
 use crate::{Ciphertext, CkksError, Level, Plaintext, Scale};
 
 /// Residues handled together in a product by a matrix: all inputs' tiles fit a
@@ -131,6 +131,37 @@ impl Evaluator {
         }
         a.check_slots(p.slots())?;
         a.check_level(p.level())
+    }
+
+    /// a += p, for real numbers at the scale of a.
+    ///
+    /// Cost: half a transform of the plaintext a limb.
+    ///
+    /// # Errors
+    /// Mismatch of slots or scale.
+    pub fn add_real_assign(
+        &self,
+        a: &mut Ciphertext,
+        p: &MirroredPlaintext,
+    ) -> Result<(), CkksError> {
+        self.check(a)?;
+        a.check_slots(p.slots())?;
+        a.check_scale(p.scale())?;
+        let ring = self.ring();
+        ring.for_each_limb(&mut a.parts[0], |limb, words| {
+            let mut half = ring.pool().take(p.period());
+            p.transform(&self.parameters, limb, &mut half);
+            let mut whole = ring.pool().take(ring.degree());
+            let (front, back) = whole.split_at_mut(ring.degree() / 2);
+            let gap = front.len() / half.len();
+            let ends = front.chunks_exact_mut(gap).zip(back.rchunks_exact_mut(gap));
+            for ((front, back), &residue) in ends.zip(half.iter()) {
+                front.fill(residue);
+                back.fill(residue);
+            }
+            kernels::add_assign(ring.isa(), &ring.moduli()[limb], words, &whole);
+        });
+        Ok(())
     }
 
     /// a + value in every slot.
