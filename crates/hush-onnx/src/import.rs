@@ -105,10 +105,7 @@ fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Pr
     let inputs: Vec<Option<Known>> = (0..node.input.len())
         .map(|position| context.optional_input(position))
         .collect::<Result<_, _>>()?;
-    let constant_only = || {
-        let reason = "it is supported on constants only, but its input depends on the data";
-        Problem::new(reason, operators::hint())
-    };
+    let constant_only = || operators::constant_only(node);
     if inputs
         .iter()
         .flatten()

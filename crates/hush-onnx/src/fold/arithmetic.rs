@@ -1,28 +1,29 @@
 //! Element-by-element arithmetic on constants.
 
 use super::{Inputs, spend};
-use crate::constant::{Constant, Elements};
+use crate::constant::{BATCH_SIZE, Constant, Elements};
 use crate::node::{NodeContext, Problem};
-use hush_graph::{Tensor, broadcast_shape};
-use tract_onnx::pb::tensor_proto::DataType;
+use hush_graph::{Movement, Shape, broadcast_shape};
+use std::sync::Arc;
 
 macro_rules! fold_binary {
-    ($($name:ident: $float:expr, $integer:expr;)*) => {$(
+    ($($name:ident: $float:expr, $integer:expr, $neutral:expr;)*) => {$(
         pub(super) fn $name(
             context: &mut NodeContext<'_>,
             inputs: &Inputs<'_>,
         ) -> Result<Constant, Problem> {
-            binary(context, inputs, $float, $integer)
+            let (shape, pairs) = pairs(context, inputs)?;
+            combine(shape, pairs, $float, $integer, $neutral)
         }
     )*};
 }
 
 fold_binary! {
-    add: |a, b| a + b, i64::checked_add;
-    subtract: |a, b| a - b, i64::checked_sub;
-    multiply: |a, b| a * b, i64::checked_mul;
-    divide: |a, b| a / b, i64::checked_div;
-    power: f64::powf, |a, b| a.checked_pow(u32::try_from(b).ok()?);
+    add: |a, b| a + b, i64::checked_add, |a, b| a == 0 || b == 0;
+    subtract: |a, b| a - b, i64::checked_sub, |_, b| b == 0;
+    multiply: |a, b| a * b, i64::checked_mul, |a, b| a == 1 || b == 1;
+    divide: |a, b| a / b, i64::checked_div, |_, b| b == 1;
+    power: f64::powf, |a, b| a.checked_pow(u32::try_from(b).ok()?), |_, b| b == 1;
 }
 
 macro_rules! fold_unary {
@@ -38,7 +39,11 @@ macro_rules! fold_unary {
 
 fold_unary! {
     exp: f64::exp;
+    floor: f64::floor;
+    ceil: f64::ceil;
+    log: f64::ln;
     reciprocal: f64::recip;
+    round: f64::round_ties_even;
     sqrt: f64::sqrt;
 }
 
@@ -46,55 +51,7 @@ pub(super) fn negate(
     context: &mut NodeContext<'_>,
     inputs: &Inputs<'_>,
 ) -> Result<Constant, Problem> {
-    let input = inputs.at(0)?;
-    match &input.elements {
-        Elements::Floats(_) => unary(context, inputs, |x| -x),
-        Elements::Integers(integers) => {
-            refuse_batch_size(input)?;
-            spend(context, &input.shape)?;
-            let negated = integers.iter().map(|integer| integer.checked_neg());
-            let integers = negated.collect::<Option<_>>().ok_or_else(overflow)?;
-            Ok(Constant {
-                shape: input.shape.clone(),
-                elements: Elements::Integers(integers),
-            })
-        }
-    }
-}
-
-pub(super) fn cast(
-    context: &mut NodeContext<'_>,
-    inputs: &Inputs<'_>,
-) -> Result<Constant, Problem> {
-    let input = inputs.at(0)?;
-    spend(context, &input.shape)?;
-    let target = i32::try_from(context.integer_attribute("to", 0)?).unwrap_or(0);
-    let target = DataType::from_i32(target).unwrap_or(DataType::Undefined);
-    if target == DataType::Int64 && matches!(input.elements, Elements::Integers(_)) {
-        return Ok(input.clone());
-    }
-    refuse_batch_size(input)?;
-    let floats = input.floats();
-    let elements = match target {
-        DataType::Double => Elements::Floats(floats),
-        DataType::Float => Elements::Floats(floats.iter().map(|&x| f64::from(x as f32)).collect()),
-        // The conversion saturates, as ONNX leaves it open.
-        DataType::Int64 | DataType::Int32 => {
-            Elements::Integers(floats.iter().map(|&x| x as i64).collect())
-        }
-        DataType::Bool => Elements::Integers(floats.iter().map(|&x| i64::from(x != 0.0)).collect()),
-        other => {
-            let reason = format!("it casts to {}", other.as_str_name());
-            return Err(Problem::new(
-                reason,
-                "only 32 and 64-bit numbers can be used",
-            ));
-        }
-    };
-    Ok(Constant {
-        shape: input.shape.clone(),
-        elements,
-    })
+    on_either(context, inputs, |x| -x, i64::checked_neg)
 }
 
 fn unary(
@@ -112,54 +69,150 @@ fn unary(
     })
 }
 
-fn binary(
+/// The elements of two inputs after broadcasting; integers if both hold integers.
+pub(super) enum Pairs {
+    Floats(Vec<(f64, f64)>),
+    Integers(Vec<(i64, i64)>),
+}
+
+/// The first two inputs, and the shape that they broadcast to.
+pub(super) fn pairs(
     context: &mut NodeContext<'_>,
     inputs: &Inputs<'_>,
-    on_floats: impl Fn(f64, f64) -> f64,
-    on_integers: impl Fn(i64, i64) -> Option<i64>,
-) -> Result<Constant, Problem> {
+) -> Result<(Vec<usize>, Pairs), Problem> {
     let (left, right) = (inputs.at(0)?, inputs.at(1)?);
-    refuse_batch_size(left)?;
-    refuse_batch_size(right)?;
     let shape = broadcast_shape(&left.shape, &right.shape).ok_or_else(|| {
         Problem::malformed(format!(
             "{:?} and {:?} do not broadcast",
             left.shape, right.shape
         ))
     })?;
-    spend(context, &shape)?;
-    if let (Elements::Integers(a), Elements::Integers(b)) = (&left.elements, &right.elements) {
-        // Shapes are short: integers go through their positions.
-        let positions = |constant: &Constant| -> Result<Vec<usize>, Problem> {
-            let numbers = (0..constant.size())
-                .map(|position| position as f64)
-                .collect();
-            let numbers = Tensor::new(constant.shape.clone(), numbers)?.broadcast_to(&shape)?;
-            Ok(numbers
-                .data()
-                .iter()
-                .map(|&number| number as usize)
-                .collect())
-        };
-        let pairs = positions(left)?.into_iter().zip(positions(right)?);
-        let results = pairs
-            .map(|(i, j)| on_integers(a[i], b[j]))
-            .collect::<Option<_>>();
-        let integers = results.ok_or_else(overflow)?;
-        return Ok(Constant {
-            shape,
-            elements: Elements::Integers(integers),
-        });
+    if spend(context, &shape)? == 0 {
+        return Ok((shape, Pairs::Integers(Vec::new())));
     }
-    let spread = |constant: &Constant| -> Result<Tensor, Problem> {
-        Ok(Tensor::new(constant.shape.clone(), constant.floats())?.broadcast_to(&shape)?)
+    let sources = |constant: &Constant| -> Result<Vec<usize>, Problem> {
+        let movement = Movement::Expand {
+            shape: Shape::new(shape.clone())?,
+        };
+        Ok(movement.sources(&Shape::new(constant.shape.clone())?))
     };
-    let (left, right) = (spread(left)?, spread(right)?);
-    let pairs = left.data().iter().zip(right.data());
-    let floats = pairs.map(|(&a, &b)| on_floats(a, b)).collect();
+    let positions = sources(left)?.into_iter().zip(sources(right)?);
+    let pairs = match (&left.elements, &right.elements) {
+        (Elements::Integers(a), Elements::Integers(b)) => {
+            Pairs::Integers(positions.map(|(i, j)| (a[i], b[j])).collect())
+        }
+        _ => {
+            refuse_batch_size(left)?;
+            refuse_batch_size(right)?;
+            let (a, b) = (left.floats(), right.floats());
+            Pairs::Floats(positions.map(|(i, j)| (a[i], b[j])).collect())
+        }
+    };
+    Ok((shape, pairs))
+}
+
+/// `neutral` says of two integers whether their combination is the one that is the batch size.
+fn combine(
+    shape: Vec<usize>,
+    pairs: Pairs,
+    on_floats: impl Fn(f64, f64) -> f64,
+    on_integers: impl Fn(i64, i64) -> Option<i64>,
+    neutral: impl Fn(i64, i64) -> bool,
+) -> Result<Constant, Problem> {
+    let on_integers = |(a, b): (i64, i64)| match (a, b) {
+        (BATCH_SIZE, _) | (_, BATCH_SIZE) if neutral(a, b) => Ok(BATCH_SIZE),
+        (BATCH_SIZE, _) | (_, BATCH_SIZE) => {
+            Err(Problem::mixes_samples("it computes with the batch size"))
+        }
+        (a, b) => on_integers(a, b).ok_or_else(overflow),
+    };
+    let elements = match pairs {
+        Pairs::Floats(pairs) => {
+            Elements::Floats(pairs.into_iter().map(|(a, b)| on_floats(a, b)).collect())
+        }
+        Pairs::Integers(pairs) => {
+            let results = pairs.into_iter().map(on_integers);
+            Elements::Integers(results.collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(Constant { shape, elements })
+}
+
+/// `Max` and `Min` of any number of inputs.
+pub(super) fn maximum(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    // The batch is at least one.
+    extremum(context, inputs, f64::max, Ord::max, |a, b| a.max(b) <= 1)
+}
+
+pub(super) fn minimum(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    extremum(context, inputs, f64::min, Ord::min, |a, b| a == b)
+}
+
+fn extremum(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+    on_floats: impl Fn(f64, f64) -> f64,
+    on_integers: impl Fn(i64, i64) -> i64,
+    neutral: impl Fn(i64, i64) -> bool,
+) -> Result<Constant, Problem> {
+    let mut result = inputs.at(0)?.clone();
+    for position in 1..inputs.0.len() {
+        let both = [
+            Some(Arc::new(result)),
+            Some(Arc::new(inputs.at(position)?.clone())),
+        ];
+        let (shape, pairs) = pairs(context, &Inputs(&both))?;
+        let on_integers = |a, b| Some(on_integers(a, b));
+        result = combine(shape, pairs, &on_floats, on_integers, &neutral)?;
+    }
+    Ok(result)
+}
+
+/// `Mod`, with the sign of the divisor or (`fmod`) of the dividend.
+pub(super) fn modulo(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    let like_dividend = context.integer_attribute("fmod", 0)? != 0;
+    let (shape, pairs) = pairs(context, inputs)?;
+    let on_integers = |a: i64, b: i64| match like_dividend {
+        true => a.checked_rem(b),
+        false => a.checked_rem(b)?.checked_add(b)?.checked_rem(b),
+    };
+    combine(shape, pairs, |a, b| a % b, on_integers, |_, _| false)
+}
+
+pub(super) fn absolute(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    on_either(context, inputs, f64::abs, i64::checked_abs)
+}
+
+/// A function of one input that keeps its type.
+fn on_either(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+    on_floats: impl Fn(f64) -> f64,
+    on_integers: impl Fn(i64) -> Option<i64>,
+) -> Result<Constant, Problem> {
+    let input = inputs.at(0)?;
+    let Elements::Integers(integers) = &input.elements else {
+        return unary(context, inputs, on_floats);
+    };
+    refuse_batch_size(input)?;
+    spend(context, &input.shape)?;
+    let results = integers.iter().map(|&integer| on_integers(integer));
+    let integers = results.collect::<Option<_>>().ok_or_else(overflow)?;
     Ok(Constant {
-        shape,
-        elements: Elements::Floats(floats),
+        shape: input.shape.clone(),
+        elements: Elements::Integers(integers),
     })
 }
 

@@ -4,6 +4,10 @@
 //! files come from outside.
 
 mod arithmetic;
+mod cast;
+mod compare;
+mod fill;
+mod reduce;
 mod select;
 mod shape;
 
@@ -21,26 +25,54 @@ type Fold = fn(&mut NodeContext<'_>, &Inputs<'_>) -> Result<Constant, Problem>;
 
 /// The ONNX operators that are computed on constants.
 const TABLE: &[(&str, Fold)] = &[
+    ("Abs", arithmetic::absolute),
     ("Add", arithmetic::add),
-    ("Cast", arithmetic::cast),
+    ("And", compare::and),
+    ("Cast", cast::cast),
+    ("CastLike", cast::cast_like),
+    ("Ceil", arithmetic::ceil),
     ("Concat", select::concat),
+    ("ConstantOfShape", fill::constant_of_shape),
     ("Div", arithmetic::divide),
+    ("Equal", compare::equal),
     ("Exp", arithmetic::exp),
     ("Expand", select::expand),
     ("Flatten", shape::flatten),
+    ("Floor", arithmetic::floor),
     ("Gather", select::gather),
+    ("Greater", compare::greater),
+    ("GreaterOrEqual", compare::greater_or_equal),
     ("Identity", shape::identity),
+    ("Less", compare::less),
+    ("LessOrEqual", compare::less_or_equal),
+    ("Log", arithmetic::log),
+    ("Max", arithmetic::maximum),
+    ("Min", arithmetic::minimum),
+    ("Mod", arithmetic::modulo),
     ("Mul", arithmetic::multiply),
     ("Neg", arithmetic::negate),
+    ("NonZero", select::non_zero),
+    ("Not", compare::not),
+    ("Or", compare::or),
     ("Pow", arithmetic::power),
+    ("Range", fill::range),
     ("Reciprocal", arithmetic::reciprocal),
+    ("ReduceMax", reduce::maximum),
+    ("ReduceMin", reduce::minimum),
+    ("ReduceProd", reduce::product),
+    ("ReduceSum", reduce::sum),
     ("Reshape", shape::reshape),
+    ("Round", arithmetic::round),
+    ("Size", fill::size),
     ("Slice", select::slice),
     ("Sqrt", arithmetic::sqrt),
     ("Squeeze", shape::squeeze),
     ("Sub", arithmetic::subtract),
+    ("Tile", select::tile),
     ("Transpose", select::transpose),
     ("Unsqueeze", shape::unsqueeze),
+    ("Where", compare::choose),
+    ("Xor", compare::xor),
 ];
 
 pub(crate) fn find(operator: &str) -> Option<Fold> {

@@ -1,7 +1,7 @@
 //! Constants whose elements are moved, repeated or dropped.
 
 use super::{Inputs, spend, take};
-use crate::constant::{Constant, Elements};
+use crate::constant::{BATCH_SIZE, Constant, Elements};
 use crate::node::{NodeContext, Problem, full_axis};
 use hush_graph::{Movement, Shape, broadcast_shape};
 
@@ -35,9 +35,11 @@ pub(super) fn expand(
     let input = inputs.at(0)?;
     let target = inputs.integers(1)?;
     let bad = || Problem::malformed(format!("{:?} cannot expand to {target:?}", input.shape));
-    let target = target
-        .iter()
-        .map(|&size| usize::try_from(size).map_err(|_| bad()));
+    // A batch of one broadcasts to any other.
+    let target = target.iter().map(|&size| match size {
+        BATCH_SIZE => Ok(1),
+        size => usize::try_from(size).map_err(|_| bad()),
+    });
     let target = target.collect::<Result<Vec<_>, _>>()?;
     let shape = broadcast_shape(&input.shape, &target).ok_or_else(bad)?;
     spend(context, &shape)?;
@@ -155,6 +157,51 @@ fn along_axis(input: &Constant, axis: usize, along: &[usize], shape: Vec<usize>)
         }
     }
     take(input, shape, &sources)
+}
+
+/// Repeats the whole tensor along each axis.
+pub(super) fn tile(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    let (input, repeats) = (inputs.at(0)?, inputs.integers(1)?);
+    let bad = || Problem::malformed(format!("it repeats {:?} by {repeats:?}", input.shape));
+    if repeats.len() != input.shape.len() {
+        return Err(bad());
+    }
+    let mut result = input.clone();
+    for (axis, &count) in repeats.iter().enumerate() {
+        let count = usize::try_from(count).map_err(|_| bad())?;
+        let mut shape = result.shape.clone();
+        shape[axis] = shape[axis].checked_mul(count).ok_or_else(bad)?;
+        spend(context, &shape)?;
+        let length = result.shape[axis];
+        let along: Vec<usize> = (0..count).flat_map(|_| 0..length).collect();
+        result = along_axis(&result, axis, &along, shape);
+    }
+    Ok(result)
+}
+
+/// The indices of elements that are not zero: one row per axis, one column per element.
+pub(super) fn non_zero(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    let input = inputs.at(0)?;
+    let found: Vec<usize> = match &input.elements {
+        Elements::Floats(floats) => (0..floats.len()).filter(|&i| floats[i] != 0.0).collect(),
+        Elements::Integers(integers) => (0..integers.len()).filter(|&i| integers[i] != 0).collect(),
+    };
+    let shape = vec![input.shape.len(), found.len()];
+    spend(context, &shape)?;
+    let mut indices = Vec::new();
+    for axis in 0..input.shape.len() {
+        let inner: usize = input.shape[axis + 1..].iter().product();
+        let index = |&position: &usize| (position / inner % input.shape[axis]) as i64;
+        indices.extend(found.iter().map(index));
+    }
+    let elements = Elements::Integers(indices);
+    Ok(Constant { shape, elements })
 }
 
 pub(super) fn concat(

@@ -6,6 +6,7 @@ mod arg_max;
 mod average_pool;
 mod batch_normalization;
 mod cast;
+mod cast_like;
 mod celu;
 mod clip;
 mod concat;
@@ -41,6 +42,7 @@ mod pad;
 mod pow;
 mod reciprocal;
 mod reduce;
+mod refused;
 mod relu;
 mod reshape;
 mod resize;
@@ -64,6 +66,7 @@ mod thresholded_relu;
 mod tile;
 mod transpose;
 mod unsqueeze;
+mod where_constant;
 
 use crate::node::{NodeContext, Problem};
 use tract_onnx::pb::NodeProto;
@@ -85,6 +88,7 @@ operators! {
     "AveragePool" => average_pool::import,
     "BatchNormalization" => batch_normalization::import,
     "Cast" => cast::import,
+    "CastLike" => cast_like::import,
     "Celu" => celu::import,
     "Clip" => clip::import,
     "Concat" => concat::import,
@@ -152,6 +156,7 @@ operators! {
     "Transpose" => transpose::import,
     "Unsqueeze" => unsqueeze::import,
     "Upsample" => resize::import,
+    "Where" => where_constant::import,
 }
 
 /// The ONNX operators that may depend on the inputs of a model, in alphabetical order.
@@ -168,6 +173,9 @@ pub(crate) fn find(name: &str) -> Option<Import> {
 
 /// The problem of a node whose operator is not in the table.
 pub(crate) fn unsupported(node: &NodeProto) -> Problem {
+    if let Some((reason, hint)) = refused::reason(&node.op_type) {
+        return Problem::new(reason, hint);
+    }
     let standard = node.domain.is_empty() || node.domain == "ai.onnx";
     let reason = match standard {
         true => "operator is not supported".to_string(),
@@ -176,7 +184,14 @@ pub(crate) fn unsupported(node: &NodeProto) -> Problem {
     Problem::new(reason, hint())
 }
 
-pub(crate) fn hint() -> &'static str {
+/// The problem of a node whose operator is only folded, but depends on the data.
+pub(crate) fn constant_only(node: &NodeProto) -> Problem {
+    let general = "it is supported on constants only, but its input depends on the data";
+    let (reason, hint) = refused::reason(&node.op_type).unwrap_or((general, hint()));
+    Problem::new(reason, hint)
+}
+
+fn hint() -> &'static str {
     "replace it in the model by supported operators before exporting"
 }
 
