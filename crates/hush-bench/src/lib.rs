@@ -95,7 +95,7 @@ impl Bench {
                 weights: &values[1],
             })
             .collect();
-        let transform = LinearTransform::new(
+        let mut transform = LinearTransform::new(
             &parameters,
             &diagonals,
             (1, 1),
@@ -104,8 +104,10 @@ impl Bench {
             (top, scale),
             scale,
         )
-        .and_then(|transform| transform.hold(&parameters, &diagonals, Storage::Kept))
         .expect("eight diagonals");
+        transform
+            .hold(&parameters, &diagonals, Storage::Kept)
+            .expect("weights that can be encoded");
         Self {
             evaluator: Evaluator::new(&parameters),
             parameters,

@@ -86,9 +86,9 @@ fn check(parameters: &Parameters, case: &Case, rng: &mut TestRng) {
     let inputs: Vec<&Ciphertext> = encrypted.iter().collect();
     let mut first: Option<Vec<Ciphertext>> = None;
     for storage in [Storage::Kept, Storage::Compact, Storage::Streamed] {
-        let transform = transform(parameters, case, level);
+        let mut transform = transform(parameters, case, level);
         let bound = transform.bytes_in(parameters, &views, storage).unwrap();
-        let transform = transform.hold(parameters, &views, storage).unwrap();
+        transform.hold(parameters, &views, storage).unwrap();
         assert_eq!(transform.storage(), storage);
         // Packed sequences end in a few words of slack.
         let slack = 64 * (case.diagonals.len() + parameters.ring().moduli().len());
@@ -181,9 +181,10 @@ fn equal_and_repeating_plaintexts_are_held_once() {
             baby_step: 512,
             diagonals,
         };
-        let transform = transform(&parameters, &case, Level(2));
-        let transform = transform.hold(&parameters, &case.views(), Storage::Kept);
-        transform.unwrap().bytes()
+        let mut transform = transform(&parameters, &case, Level(2));
+        let held = transform.hold(&parameters, &case.views(), Storage::Kept);
+        held.unwrap();
+        transform.bytes()
     };
     let full = random_reals(&mut rng, 512, 1.0);
     let quarter = random_reals(&mut rng, 128, 1.0).repeat(4);
@@ -233,7 +234,7 @@ fn what_does_not_fit_is_refused() {
     ));
     assert!(make(&[diagonal(0, 0, &[f64::NAN])], 1).is_err());
     assert!(make(&[diagonal(0, 0, &[1.0; 9])], 1).is_err());
-    let made = make(&[diagonal(0, 0, &weights)], 1).unwrap();
+    let mut made = make(&[diagonal(0, 0, &weights)], 1).unwrap();
     assert!(matches!(
         made.hold(&parameters, &[], Storage::Kept).err(),
         Some(CircuitError::OtherDiagonals)

@@ -12,16 +12,19 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod execute;
 mod machine;
+mod memory;
 mod prepared;
 
 pub use error::RuntimeError;
+pub use memory::{Held, Memory};
 
 use hush_ckks::{
     Ciphertext, CkksError, EvaluationKeys, Evaluator, Level, Parameters, ParametersLiteral, Scale,
 };
 use hush_program::count::count;
-use hush_program::{KeyManifest, Observer, Program, execute};
+use hush_program::{KeyManifest, Observer, Program};
 
 use crate::machine::CiphertextMachine;
 use crate::prepared::Prepared;
@@ -35,6 +38,16 @@ pub struct Runtime {
     manifest: KeyManifest,
     evaluator: Evaluator,
     prepared: Prepared,
+    memory: Memory,
+}
+
+/// How a program is prepared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes that a run may take in all. Keys, ciphertexts and tables come first; what is left
+    /// is for encoded weights, and those for which there is no room are encoded, or at least
+    /// transformed, at each run. No limit: everything is kept.
+    pub memory: Option<u64>,
 }
 
 impl Runtime {
@@ -45,6 +58,14 @@ impl Runtime {
     /// [`RuntimeError::Ckks`] for parameters that are refused, [`RuntimeError::Prepare`]
     /// for a plaintext that cannot be encoded, with the instruction's label.
     pub fn new(program: Program) -> Result<Self, RuntimeError> {
+        Self::with_options(program, Options::default())
+    }
+
+    /// [`Runtime::new`] with options.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`].
+    pub fn with_options(program: Program, options: Options) -> Result<Self, RuntimeError> {
         program.check()?;
         let manifest = count(&program)?.keys;
         let parameters = Parameters::new(ParametersLiteral {
@@ -52,12 +73,20 @@ impl Runtime {
             moduli: program.parameters.moduli.clone(),
             special_moduli: program.parameters.special_moduli.clone(),
         })?;
+        let (prepared, memory) = Prepared::new(&program, &parameters, &manifest, options.memory)?;
         Ok(Self {
             evaluator: Evaluator::new(&parameters),
-            prepared: Prepared::new(&program, &parameters)?,
+            prepared,
+            memory,
             manifest,
             program,
         })
+    }
+
+    /// Where the memory of a run goes, and how the weights are held.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What runs.
@@ -121,12 +150,13 @@ impl Runtime {
             self.check_input(input, keys)
                 .map_err(|source| RuntimeError::Input { index, source })?;
         }
-        let mut machine = CiphertextMachine {
+        let machine = CiphertextMachine {
             evaluator: &self.evaluator,
             prepared: &self.prepared,
             keys,
+            slots: self.program.slots,
         };
-        execute(&self.program, inputs, &mut machine, observer)
+        execute::execute(&self.program, inputs, machine, observer)
             .map_err(|error| RuntimeError::Execute(Box::new(error)))
     }
 

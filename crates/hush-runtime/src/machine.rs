@@ -1,15 +1,17 @@
 //! The machine whose values are ciphertexts.
 
-use hush_circuits::CircuitError;
+use hush_circuits::{CircuitError, Storage};
 use hush_ckks::{Ciphertext, EvaluationKeys, Evaluator, Level, Scale};
 use hush_program::{LinearPlan, Machine, Plain, Polynomial, Step};
 
-use crate::prepared::{Prepared, Product};
+use crate::prepared::{Prepared, Product, with_plan};
 
+#[derive(Clone)]
 pub(crate) struct CiphertextMachine<'a> {
     pub(crate) evaluator: &'a Evaluator,
     pub(crate) prepared: &'a Prepared,
     pub(crate) keys: &'a EvaluationKeys,
+    pub(crate) slots: usize,
 }
 
 /// What a step promises of its result.
@@ -54,6 +56,11 @@ impl Machine for CiphertextMachine<'_> {
     ) -> Result<Vec<Ciphertext>, CircuitError> {
         let linear = &self.prepared.linear[&step.index];
         let products = match &linear.product {
+            Product::Transform(transform) if transform.storage() == Storage::Streamed => {
+                with_plan(&plan, self.slots, |diagonals| {
+                    transform.apply(self.evaluator, inputs, self.keys, diagonals)
+                })?
+            }
             Product::Transform(transform) => {
                 transform.apply(self.evaluator, inputs, self.keys, &[])?
             }
@@ -73,7 +80,7 @@ impl Machine for CiphertextMachine<'_> {
                     value = self.evaluator.rotate_sum(&value, &[fold], self.keys)?;
                 }
                 if let Some(bias) = bias {
-                    self.evaluator.add_plain_assign(&mut value, bias)?;
+                    self.evaluator.add_real_assign(&mut value, bias)?;
                 }
                 Ok(value)
             })
@@ -131,7 +138,7 @@ impl Machine for CiphertextMachine<'_> {
     ) -> Result<Ciphertext, CircuitError> {
         let mut value = self.settled(input.clone(), step)?;
         let plain = &self.prepared.plains[&step.index];
-        self.evaluator.add_plain_assign(&mut value, plain)?;
+        self.evaluator.add_real_assign(&mut value, plain)?;
         Ok(value)
     }
 

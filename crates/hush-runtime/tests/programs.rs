@@ -12,7 +12,7 @@ use hush_program::{
     Basis, Block, Instruction, Observer, Operation, ParameterSpec, Plain, Polynomial, Program,
     Register, execute,
 };
-use hush_runtime::{Runtime, RuntimeError};
+use hush_runtime::{Options, Runtime, RuntimeError};
 use hush_testkit::{TestRng, largest_error, random_reals};
 
 const SLOTS: usize = 32;
@@ -295,4 +295,35 @@ fn an_observer_stops_a_run_and_threads_do_not_change_it() {
     for (one, three) in with(1).iter().zip(with(3)) {
         assert!(one.parts() == three.parts());
     }
+}
+
+#[test]
+fn a_memory_limit_is_respected_and_changes_no_result() {
+    let mut world = World::new();
+    let (_, encrypted) = world.inputs();
+    let results = world.runtime.run(encrypted.clone(), &world.keys, &mut ());
+    let expected = results.unwrap();
+    let free = *world.runtime.memory();
+    assert_eq!((free.kept.instructions, free.limit), (1, None));
+    let fixed = free.total() - free.kept.bytes;
+    let mut held = Vec::new();
+    for room in [0, free.kept.bytes / 2, free.kept.bytes + 1000] {
+        let options = Options {
+            memory: Some(fixed + room),
+        };
+        let program = world.runtime.program().clone();
+        let limited = Runtime::with_options(program, options).unwrap();
+        let memory = limited.memory();
+        assert!(memory.within_limit(), "{memory:?}");
+        held.push([memory.streamed, memory.compact, memory.kept].map(|held| held.instructions));
+        let results = limited.run(encrypted.clone(), &world.keys, &mut ());
+        for (result, expected) in results.unwrap().iter().zip(&expected) {
+            assert!(result.parts() == expected.parts());
+        }
+    }
+    assert_eq!(held, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]);
+    let options = Options { memory: Some(1) };
+    let program = world.runtime.program().clone();
+    let tight = Runtime::with_options(program, options).unwrap();
+    assert!(!tight.memory().within_limit());
 }

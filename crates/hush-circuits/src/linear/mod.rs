@@ -120,15 +120,15 @@ impl LinearTransform {
     /// # Errors
     /// [`CircuitError::OtherDiagonals`], and what encoding refuses.
     pub fn hold(
-        mut self,
+        &mut self,
         parameters: &Parameters,
         diagonals: &[Diagonal<'_>],
         storage: Storage,
-    ) -> Result<Self, CircuitError> {
+    ) -> Result<(), CircuitError> {
         self.plan.check_diagonals(diagonals)?;
         let encoding = (self.level, self.weight_scale);
         self.weights = Weights::new(parameters, &self.plan, diagonals, encoding, storage)?;
-        Ok(self)
+        Ok(())
     }
 
     /// How its plaintexts are held.
@@ -160,6 +160,26 @@ impl LinearTransform {
             Storage::Compact => weights::compact_bytes(&self.plan, diagonals, self.weight_scale),
             Storage::Streamed => 0,
         })
+    }
+
+    /// Bytes that a run takes besides plaintexts, keys, inputs and results, about: the sums of
+    /// the largest pass, and on each thread the rotated rows of a limb.
+    #[must_use]
+    pub fn working_bytes(&self, parameters: &Parameters, threads: usize) -> usize {
+        let ring = parameters.ring();
+        let limb = ring.degree() * size_of::<u64>();
+        let limbs = ring.limbs(weights::basis(&self.plan, self.level));
+        let mut largest = 0;
+        let mut start = 0;
+        while start < self.plan.outputs {
+            let (outputs, groups) = self.pass(parameters, start);
+            start = outputs.end;
+            largest = largest.max(limbs * (2 * outputs.len() + groups.len()));
+        }
+        let digits = parameters.digits(self.level);
+        let rows = 2 * self.plan.rows.len() + sums::TOGETHER.min(self.plan.groups.len());
+        let digits_of_inputs = self.plan.inputs * (self.level.limbs() + digits);
+        limb * (largest + digits_of_inputs + threads * (rows + digits))
     }
 
     /// Slots that the plaintexts say once, over all different ones: the measure of what

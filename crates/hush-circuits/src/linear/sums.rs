@@ -15,7 +15,7 @@ use super::weights::{Kept, Residence, basis, tile};
 use crate::CircuitError;
 
 /// Sums that share a pass over the rotated rows: their first parts wait for a permutation.
-const TOGETHER: usize = 16;
+pub(super) const TOGETHER: usize = 16;
 /// Plaintexts transformed together: with 2^14 residues each they fill a second-level cache
 /// a few times.
 const MADE: usize = 32;
