@@ -109,7 +109,14 @@ fn read_axes(
             None => None,
         };
         let (before, output) = match target {
-            Some(output) => (auto_pad.divide(full.saturating_sub(output)).0, output),
+            Some(output) => {
+                // The standard cuts the odd element off the end only for SAME_UPPER.
+                let side = match auto_pad {
+                    AutoPad::SameUpper => auto_pad,
+                    _ => AutoPad::SameLower,
+                };
+                (side.divide(full.saturating_sub(output)).0, output)
+            }
             None => {
                 let (before, after) = match auto_pad {
                     AutoPad::Explicit => pads[axis],

@@ -1,9 +1,10 @@
-//! `ReduceSum`, `ReduceMean`, `ReduceMax` and `ReduceMin` over dimensions of a sample.
+//! `ReduceSum`, `ReduceMean`, `ReduceMax`, `ReduceMin`, norms and logarithms of sums over dimensions
+//! of a sample.
 
 use crate::extremum::{self, Windows};
 use crate::node::{Known, NodeContext, Problem};
 use crate::separable::Separable;
-use hush_graph::{BinaryOperator, Movement, Operator, Shape};
+use hush_graph::{BinaryOperator, Function, Movement, Operator, Polynomial, Shape, ValueId};
 use std::collections::BTreeSet;
 
 pub(crate) fn import_sum(context: &mut NodeContext<'_>) -> Result<(), Problem> {
@@ -22,6 +23,51 @@ pub(crate) fn import_min(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     import_extremum(context, "reduce_min", BinaryOperator::Minimum)
 }
 
+pub(crate) fn import_sum_of_squares(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    let square = Function::Polynomial(Polynomial::monomial(2));
+    import_between(context, Some(square), None)
+}
+
+pub(crate) fn import_l1(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_between(context, Some(Function::Abs), None)
+}
+
+pub(crate) fn import_l2(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    let square = Function::Polynomial(Polynomial::monomial(2));
+    import_between(context, Some(square), Some(Function::Sqrt))
+}
+
+pub(crate) fn import_log_sum(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_between(context, None, Some(Function::Log))
+}
+
+pub(crate) fn import_log_sum_exp(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    import_between(context, Some(Function::Exp), Some(Function::Log))
+}
+
+/// `after(Σ before(x))`
+fn import_between(
+    context: &mut NodeContext<'_>,
+    before: Option<Function>,
+    after: Option<Function>,
+) -> Result<(), Problem> {
+    let input = context.data(0)?;
+    let shape = context.shape(input);
+    let axes = axes(context, &shape)?;
+    if axes.is_empty() {
+        return Err(Problem::malformed("it reduces nothing"));
+    }
+    let mut value = input;
+    if let Some(before) = before {
+        value = context.emit(Operator::Elementwise(before), &[value])?;
+    }
+    value = linear(context, "reduce_sum", value, &axes, |_| 1.0)?;
+    if let Some(after) = after {
+        value = context.emit(Operator::Elementwise(after), &[value])?;
+    }
+    context.define(Known::Data(value))
+}
+
 fn import_linear(
     context: &mut NodeContext<'_>,
     name: &'static str,
@@ -30,16 +76,27 @@ fn import_linear(
     let input = context.data(0)?;
     let shape = context.shape(input);
     let axes = axes(context, &shape)?;
+    let value = linear(context, name, input, &axes, weight)?;
+    context.define(Known::Data(value))
+}
+
+fn linear(
+    context: &mut NodeContext<'_>,
+    name: &'static str,
+    input: ValueId,
+    axes: &BTreeSet<usize>,
+    weight: impl Fn(usize) -> f64,
+) -> Result<ValueId, Problem> {
+    let shape = context.shape(input);
     let mut sums = Separable::new(name);
-    for &axis in &axes {
+    for &axis in axes {
         let length = shape.dimensions()[axis];
         sums.along(context, axis, length, 1, |_| {
             (0..length).map(|place| (place, weight(length))).collect()
         })?;
     }
-    let dimensions = dimensions(context, &shape, &axes)?;
-    let value = sums.emit(context, 0, input, Some(dimensions))?;
-    context.define(Known::Data(value))
+    let dimensions = dimensions(context, &shape, axes)?;
+    sums.emit(context, 0, input, Some(dimensions))
 }
 
 fn import_extremum(

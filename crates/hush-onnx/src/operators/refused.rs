@@ -25,6 +25,17 @@ pub(super) fn reason(operator: &str) -> Option<(&'static str, &'static str)> {
             "it moves elements to places that depend on the data",
             "leave it to the data owner, after decryption",
         ),
+        "InstanceNormalization"
+        | "GroupNormalization"
+        | "LayerNormalization"
+        | "MeanVarianceNormalization" => (
+            "it divides by the deviation of each sample",
+            "use BatchNormalization, whose statistics are constants after training",
+        ),
+        "LRN" | "LpNormalization" | "RMSNormalization" => (
+            "it divides by a sum over encrypted values",
+            "use BatchNormalization, whose statistics are constants after training",
+        ),
         "LSTM" | "GRU" | "RNN" => (
             "recurrent layers are not supported",
             "use convolutions over time, or unroll it into Gemm and activations",
