@@ -24,6 +24,8 @@ pub struct Calibrated {
     pub ranges: Vec<(f64, f64)>,
     /// Float outputs per sample and output tensor, before the client's operations.
     pub outputs: Vec<Vec<Vec<f64>>>,
+    /// Rows at which some value of the network is smallest or largest, the first values' first.
+    pub extreme_rows: Vec<usize>,
 }
 
 impl Calibrated {
@@ -36,6 +38,18 @@ impl Calibrated {
             }
             None => Some((element, element)),
         })
+    }
+
+    /// At most `count` rows: those with extreme values, then evenly spread ones.
+    pub fn telling(&self, count: usize) -> Vec<usize> {
+        let mut rows: Vec<usize> = self.extreme_rows.iter().copied().take(count).collect();
+        for row in self.spread(count) {
+            if rows.len() < count && !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        rows.sort_unstable();
+        rows
     }
 
     /// At most `count` rows, evenly spread.
@@ -63,11 +77,13 @@ pub fn calibrate(
         });
     }
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); network.values.len()];
+    let mut extremes = vec![[0; 2]; network.values.len()];
     let mut outputs = Vec::with_capacity(rows.len());
     for (row, inputs) in rows.iter().enumerate() {
         let slices: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let values = network.evaluate(&slices);
-        for ((vector, value), range) in network.values.iter().zip(&values).zip(&mut ranges) {
+        let known = ranges.iter_mut().zip(&mut extremes);
+        for ((vector, value), (range, extremes)) in network.values.iter().zip(&values).zip(known) {
             for &element in value {
                 if !element.is_finite() {
                     let tensor = vector.name.clone();
@@ -77,7 +93,12 @@ pub fn calibrate(
                         value: element,
                     });
                 }
-                *range = (range.0.min(element), range.1.max(element));
+                if element < range.0 {
+                    (range.0, extremes[0]) = (element, row);
+                }
+                if element > range.1 {
+                    (range.1, extremes[1]) = (element, row);
+                }
             }
         }
         outputs.push(
@@ -88,10 +109,17 @@ pub fn calibrate(
                 .collect(),
         );
     }
+    let mut extreme_rows: Vec<usize> = Vec::new();
+    for row in extremes.into_iter().flatten() {
+        if !extreme_rows.contains(&row) {
+            extreme_rows.push(row);
+        }
+    }
     Ok(Calibrated {
         rows,
         ranges,
         outputs,
+        extreme_rows,
     })
 }
 

@@ -15,11 +15,17 @@ use crate::pack::{Packed, Planned, Scaling};
 use crate::parameters::shape;
 use crate::simulate;
 
-/// Calibration rows from which gains are found: the noisiest ones.
+/// Most calibration rows from which gains are found: the noisiest ones.
 const ROWS: usize = 8;
 
-/// Calibration rows from which sizes are found, and among which the noisiest are sought.
+/// Most calibration rows from which sizes are found, and among which the noisiest are sought.
 const SIZE_ROWS: usize = 4096;
+
+/// Operations of the clear machine that finding sizes may take, in slots.
+const SIZE_OPERATIONS: f64 = 1e9;
+
+/// Operations that finding gains may take.
+const GAIN_OPERATIONS: f64 = 2e9;
 
 /// Standard deviations of the noisiest output that stand for its error while bits are given back.
 pub const DEVIATIONS: f64 = 4.0;
@@ -180,7 +186,8 @@ impl Sensitivity {
             .collect();
         let mut sizes = BTreeMap::new();
         let mut noisiest: Vec<f64> = Vec::new();
-        let size_rows = calibrated.spread(SIZE_ROWS);
+        let affordable = simulate::affordable(packed, SIZE_OPERATIONS).clamp(ROWS, SIZE_ROWS);
+        let size_rows = calibrated.telling(affordable);
         let size_slots = simulate::slots_for(packed, size_rows.len());
         for rows in size_rows.chunks(simulate::samples_in(packed, size_slots)) {
             let rows: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
@@ -198,7 +205,7 @@ impl Sensitivity {
         order_of_noise.sort_by(|&a, &b| noisiest[b].total_cmp(&noisiest[a]).then(a.cmp(&b)));
         let rows: Vec<usize> = order_of_noise
             .iter()
-            .take(ROWS)
+            .take(simulate::affordable(packed, GAIN_OPERATIONS / sites.len() as f64).min(ROWS))
             .map(|&index| size_rows[index])
             .collect();
         let slots = simulate::slots_for(packed, rows.len());
@@ -309,7 +316,8 @@ pub fn largest_error(
     program: &Program,
     calibrated: &Calibrated,
 ) -> Result<f64, CompileError> {
-    let rows = calibrated.spread(SIZE_ROWS);
+    let affordable = simulate::affordable(packed, SIZE_OPERATIONS).clamp(ROWS, SIZE_ROWS);
+    let rows = calibrated.telling(affordable);
     let slots = simulate::slots_for(packed, rows.len());
     let mut machine = ClearMachine::new(program, NoiseMode::Tracked).with_slots(slots);
     let mut deviations: Vec<f64> = Vec::new();

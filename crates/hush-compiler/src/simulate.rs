@@ -1,10 +1,10 @@
 //! Runs a packed program on calibration rows in the clear machine.
 
 use hush_program::clear::{ClearMachine, Signal};
-use hush_program::{Program, execute};
+use hush_program::{Operation, Program, execute};
 
 use crate::error::CompileError;
-use crate::pack::{Packed, Placement};
+use crate::pack::{Packed, Placement, Planned};
 
 /// One sample's results: per output tensor, its elements, and the variance of their noise if it was tracked.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,21 @@ pub fn samples_in(packed: &Packed, slots: usize) -> usize {
     } else {
         packed.samples
     }
+}
+
+/// Samples that can be run with so many additions and multiplications, one at least.
+pub fn affordable(packed: &Packed, operations: f64) -> usize {
+    let own = |planned: &Planned| match &planned.operation {
+        Operation::Linear { blocks, folds, .. } => {
+            let diagonals: usize = blocks.iter().map(|block| block.diagonals.len()).sum();
+            diagonals + folds.len()
+        }
+        Operation::Polynomial { polynomial, .. } => polynomial.degree(),
+        _ => 1,
+    };
+    let each: usize = packed.instructions.iter().map(own).sum();
+    let per_sample = (each * packed.slots) as f64 / packed.samples as f64;
+    (operations / per_sample.max(1.0)).max(1.0) as usize
 }
 
 /// Runs at most one group of samples; `rows` holds one list of input tensors per sample.
