@@ -10,6 +10,7 @@ use hush_program::{ClientSpec, Program};
 use hush_wire::program::{ClientSpecV1, ModelV1};
 use hush_wire::{CiphertextsReader, EvaluationKeysReader, Kind, read_message};
 use indicatif::ProgressBar;
+use serde_json::Value;
 
 use crate::failure::{Failure, Result};
 
@@ -17,6 +18,8 @@ use crate::failure::{Failure, Result};
 pub(crate) struct Model {
     pub(crate) program: Program,
     pub(crate) client_spec: ClientSpec,
+    /// What the compiler reported, or null.
+    pub(crate) report: Value,
 }
 
 /// Opens a file for reading.
@@ -60,6 +63,7 @@ fn parse_model(input: BufReader<File>) -> Result<Model> {
     Ok(Model {
         program,
         client_spec,
+        report: serde_json::from_str(&stored.report_json).unwrap_or(Value::Null),
     })
 }
 

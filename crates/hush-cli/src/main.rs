@@ -26,6 +26,7 @@ mod failure;
 mod files;
 mod inputs;
 mod interrupt;
+mod layer_bar;
 mod layers;
 mod output;
 mod page;

@@ -19,6 +19,11 @@ impl Progress {
         }
     }
 
+    /// Whether anything is shown.
+    pub(crate) fn is_visible(self) -> bool {
+        self.visible
+    }
+
     /// A bar of `steps` steps.
     pub(crate) fn bar(self, what: &'static str, steps: u64) -> ProgressBar {
         if !self.visible {
@@ -28,6 +33,21 @@ impl Progress {
             "{prefix:>12} {bar:32} {pos}/{len} {msg:!24.dim} {elapsed:.dim}",
         );
         let bar = ProgressBar::new(steps).with_prefix(what);
+        match style {
+            Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
+            Err(_) => bar,
+        }
+    }
+
+    /// A bar of which only the filled share means something; the message takes the rest of the line.
+    pub(crate) fn share(self, what: &'static str, whole: u64) -> ProgressBar {
+        if !self.visible {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(
+            "{prefix:>12} {bar:24} {percent:>3} % {elapsed:.dim} {wide_msg}",
+        );
+        let bar = ProgressBar::new(whole).with_prefix(what);
         match style {
             Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
             Err(_) => bar,

@@ -1,8 +1,9 @@
 //! `hush run`: the model on ciphertexts. Needs no secret key, and reads none.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use hush_ckks::{Ciphertext, KeyId, Level, Parameters, Scale};
@@ -10,13 +11,14 @@ use hush_client::ClientError;
 use hush_program::{ClientSpec, Instruction, Observer};
 use hush_runtime::Runtime;
 use hush_wire::{CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsWriter, DirectionV1, FormV1};
-use indicatif::ProgressBar;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Result;
 use crate::files;
+use crate::layer_bar::{self, LayerBar};
 use crate::output::{Access, Existing, Output};
 use crate::terminal::{Outcome, Terminal, bytes, counted, duration, milliseconds};
+use crate::timings::Timings;
 
 /// Run a model on encrypted inputs
 #[derive(Args, Debug)]
@@ -32,6 +34,9 @@ pub(crate) struct RunArguments {
     /// Where the encrypted outputs go (.ct)
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Write how long each layer took (.json), for `hush inspect --html`
+    #[arg(long, value_name = "FILE")]
+    timings: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcome> {
@@ -50,6 +55,10 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     let checked = check_keys(spec, keys.header(), &header);
     files::about("evaluation keys", &arguments.evaluation_key, checked)?;
     let mut output = Output::create(&arguments.output, Access::Shared, Existing::Replace)?;
+    let timings_file = arguments.timings.as_deref();
+    let timings_file = timings_file
+        .map(|path| Output::create(path, Access::Owner, Existing::Replace))
+        .transpose()?;
 
     let runtime = Runtime::new(model.program)?;
     let parameters = runtime.parameters();
@@ -63,15 +72,15 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     let loaded = started.elapsed();
 
     let groups = spec.groups(header.samples);
-    let steps = runtime.program().instructions.len() as u64 * groups;
-    let bar = terminal.progress.bar("run", steps);
+    let bar = LayerBar::new(terminal.progress, runtime.program(), &model.report, groups)?;
+    let mut timings = Timings::new(spec, rayon::current_num_threads());
     let per_group = spec.ciphertexts_per_group(DirectionV1::Input);
     let scale = Scale::new(spec.output_scale)?;
     let out_header = output_header(spec, parameters, &header);
     let ciphertexts = out_header.shapes.len();
     let mut writer = CiphertextsWriter::new(&mut output, out_header)?;
-    let mut running = Duration::ZERO;
-    for _ in 0..groups {
+    let mut times = Vec::new();
+    for group in 0..groups {
         let mut inputs = Vec::with_capacity(per_group);
         while inputs.len() < per_group {
             let stored = reader.next_ciphertext().map_err(Into::into);
@@ -80,8 +89,13 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
             inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
         }
         let begun = Instant::now();
-        let outputs = runtime.run(inputs, &keys, &mut Watcher(&bar))?;
-        running += begun.elapsed();
+        let mut watcher = Watcher {
+            bar: bar.group(group),
+            timings: &mut timings,
+            begun,
+        };
+        let outputs = runtime.run(inputs, &keys, &mut watcher)?;
+        times.push(milliseconds(begun.elapsed()));
         for ciphertext in outputs {
             writer.write(&ciphertext.restated(scale)?.to_wire())?;
         }
@@ -92,34 +106,52 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         reader.finish().map_err(Into::into),
     )?;
     writer.finish()?;
-    bar.finish_and_clear();
+    drop(bar);
+    timings.add_groups(groups);
     let size = output.commit()?;
 
     let samples = header.samples as usize;
-    let (running, loaded) = (milliseconds(running), milliseconds(loaded));
+    let (running, loaded): (f64, f64) = (times.iter().sum(), milliseconds(loaded));
     let (group, sample) = (running / groups as f64, running / samples as f64);
-    Ok(Outcome {
-        text: format!(
-            "ran {} in {} ({} a sample, {} a group of up to {}); {} in `{}`",
-            counted(samples, "sample"),
-            duration(running),
-            duration(sample),
-            duration(group),
-            spec.packing.samples,
-            bytes(size),
-            arguments.output.display()
-        ),
-        json: json!({
-            "output": { "path": arguments.output, "bytes": size, "ciphertexts": ciphertexts },
-            "samples": samples,
-            "groups": groups,
-            "samples_per_group": spec.packing.samples,
-            "threads": rayon::current_num_threads(),
-            "milliseconds": {
-                "load": loaded, "run": running, "per_group": group, "per_sample": sample,
-            },
-        }),
-    })
+    let mut json = json!({
+        "output": { "path": arguments.output, "bytes": size, "ciphertexts": ciphertexts },
+        "samples": samples,
+        "groups": groups,
+        "samples_per_group": spec.packing.samples,
+        "threads": rayon::current_num_threads(),
+        "peak_memory_bytes": peak_memory(),
+        "milliseconds": {
+            "load": loaded, "run": running, "per_group": group, "per_sample": sample,
+            "groups": times,
+        },
+    });
+    let mut text = format!(
+        "ran {} in {} ({} a sample, {} a group of up to {}); {} in `{}`",
+        counted(samples, "sample"),
+        duration(running),
+        duration(sample),
+        duration(group),
+        spec.packing.samples,
+        bytes(size),
+        arguments.output.display()
+    );
+    if let (Some(mut file), Some(path)) = (timings_file, &arguments.timings) {
+        let mut times = timings.to_json();
+        if let (Value::Object(times), Value::Object(outcome)) = (&mut times, &json) {
+            let whole = [
+                "samples",
+                "samples_per_group",
+                "peak_memory_bytes",
+                "milliseconds",
+            ];
+            times.extend(whole.map(|name| (name.to_owned(), outcome[name].clone())));
+        }
+        writeln!(file, "{times:#}")?;
+        file.commit()?;
+        text.push_str(&format!("\ntimes of the layers in `{}`", path.display()));
+        json["timings"] = json!({ "path": path });
+    }
+    Ok(Outcome { text, json })
 }
 
 fn check_keys(
@@ -159,16 +191,31 @@ fn output_header(
     }
 }
 
-/// Moves the bar and names the layer at work.
-struct Watcher<'a>(&'a ProgressBar);
+/// The most memory that this process has held, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// Moves the bar and keeps times.
+struct Watcher<'a> {
+    bar: layer_bar::Watcher<'a>,
+    timings: &'a mut Timings,
+    begun: Instant,
+}
 
 impl Observer for Watcher<'_> {
-    fn before(&mut self, _: usize, _: usize, instruction: &Instruction) -> ControlFlow<()> {
-        self.0.set_message(instruction.label.clone());
-        ControlFlow::Continue(())
+    fn before(&mut self, index: usize, total: usize, instruction: &Instruction) -> ControlFlow<()> {
+        self.begun = Instant::now();
+        self.bar.before(index, total, instruction)
     }
 
-    fn after(&mut self, _: usize, _: usize, _: &Instruction) {
-        self.0.inc(1);
+    fn after(&mut self, index: usize, total: usize, instruction: &Instruction) {
+        self.timings.add(&instruction.label, self.begun.elapsed());
+        self.bar.after(index, total, instruction);
     }
 }

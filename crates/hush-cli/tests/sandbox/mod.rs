@@ -221,14 +221,37 @@ pub(crate) fn decrypt_arguments<'a>(
 /// Writes `PATH.model` and `PATH.client` of y = x^2 + `constant`.
 pub(crate) fn write_model(path: &Path, constant: f64) {
     let (program, client_spec) = square_model(constant);
-    let client_spec = ClientSpecV1::from(&client_spec);
+    write_compiled(path, &program, &client_spec, "{}");
+}
+
+/// The same model under names that its owner did not choose well; `rename` is told the usual ones.
+pub(crate) fn write_renamed_model(path: &Path, rename: impl Fn(&str) -> String, report: &str) {
+    let (mut program, mut client_spec) = square_model(0.25);
+    program.name = rename(&program.name);
+    for instruction in &mut program.instructions {
+        instruction.label = rename(&instruction.label);
+    }
+    client_spec.name = program.name.clone();
+    for tensor in client_spec
+        .inputs
+        .iter_mut()
+        .chain(&mut client_spec.outputs)
+    {
+        tensor.name = rename(&tensor.name);
+    }
+    client_spec.program_id = program.id().expect("an encodable program");
+    write_compiled(path, &program, &client_spec, report);
+}
+
+fn write_compiled(path: &Path, program: &Program, client_spec: &ClientSpec, report_json: &str) {
+    let client_spec = ClientSpecV1::from(client_spec);
     let create = |extension| fs::File::create(path.with_extension(extension)).expect("writable");
     write_message(create("client"), Kind::Client, &client_spec).expect("writable");
     let model = ModelV1 {
-        program: (&program).into(),
+        program: program.into(),
         client_spec,
         report_text: "a report".to_owned(),
-        report_json: "{}".to_owned(),
+        report_json: report_json.to_owned(),
     };
     write_message(create("model"), Kind::Model, &model).expect("writable");
 }

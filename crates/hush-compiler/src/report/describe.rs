@@ -78,10 +78,18 @@ fn words_of(operator: &Operator) -> String {
     }
 }
 
-/// `/block/conv1/Conv` is `block/conv1`; a name without folders stays.
+/// `/block/conv1/Conv` is `block/conv1`; names without folders stay, and those whose folder is only a number.
 fn short(name: &str) -> &str {
     let name = name.trim_matches('/');
-    name.rsplit_once('/').map_or(name, |(folder, _)| folder)
+    let Some((folder, _)) = name.rsplit_once('/') else {
+        return name;
+    };
+    let last = folder.rsplit('/').next().unwrap_or(folder);
+    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        name
+    } else {
+        folder
+    }
 }
 
 fn name(nodes: &[&Node]) -> String {
@@ -109,6 +117,7 @@ mod tests {
         for (name, expected) in [
             ("/fc1/Gemm", "fc1"),
             ("/layer1/0/conv1/Conv", "layer1/0/conv1"),
+            ("/0/Conv", "0/Conv"),
             ("/Relu_1", "Relu_1"),
             ("node_conv2d", "node_conv2d"),
         ] {

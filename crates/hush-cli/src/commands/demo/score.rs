@@ -43,11 +43,13 @@ impl Score {
     }
 }
 
-/// Class 1 (malignant) where its output is the larger one.
-pub(super) fn predictions(outputs: &Tensor) -> Vec<bool> {
-    rows(outputs)
-        .map(|row| row.len() > 1 && row[1] > row[0])
-        .collect()
+/// The class of the largest output, the first of equal ones.
+pub(super) fn predictions(outputs: &Tensor) -> Vec<usize> {
+    let largest = |row: &[f64]| {
+        let classes = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
+        classes.unwrap_or(0)
+    };
+    rows(outputs).map(largest).collect()
 }
 
 /// The outputs, a row a sample.
@@ -75,9 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn predictions_take_the_larger_output() {
-        let outputs = Tensor::new(vec![2, 2], vec![0.1, 0.9, 0.6, 0.4]).unwrap();
-        assert_eq!(predictions(&outputs), [true, false]);
+    fn predictions_take_the_largest_output() {
+        let outputs = Tensor::new(vec![3, 2], vec![0.1, 0.9, 0.6, 0.4, 0.5, 0.5]).unwrap();
+        assert_eq!(predictions(&outputs), [1, 0, 0]);
         assert_eq!(largest_error(&[1.0, 2.0], &[1.5, 1.0]), 1.0);
     }
 }

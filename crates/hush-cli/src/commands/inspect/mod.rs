@@ -1,5 +1,7 @@
 //! `hush inspect`: what a file holds, in words. Reads no secret.
 
+mod html;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -27,10 +29,26 @@ pub(crate) struct InspectArguments {
     /// Print every instruction of a model
     #[arg(long)]
     program: bool,
+    /// Write a page that shows a model as a picture: layers, layouts, levels, time and error
+    #[arg(long, conflicts_with = "program")]
+    html: bool,
+    /// Where the page goes [default: beside the model]
+    #[arg(short, long, value_name = "FILE", requires = "html")]
+    output: Option<PathBuf>,
+    /// Times of a run, from `hush run --timings`, shown beside the predicted ones
+    #[arg(long, value_name = "FILE", requires = "html")]
+    timings: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &InspectArguments, _: Terminal) -> Result<Outcome> {
     let path = &arguments.file;
+    if arguments.html {
+        return html::write(
+            path,
+            arguments.output.as_deref(),
+            arguments.timings.as_deref(),
+        );
+    }
     let mut start = [0; 4];
     let begins = open(path).and_then(|mut file| {
         let read = file.by_ref().take(4).read(&mut start)?;
