@@ -62,6 +62,9 @@ pub struct Output {
     pub name: String,
     /// The value.
     pub value: ValueId,
+    /// For indices: what each of them stands for, such as the classes of a classifier. Empty if
+    /// the indices mean themselves.
+    pub classes: Vec<String>,
 }
 
 /// A checked tensor graph; see the crate's invariants. Made by [`GraphBuilder`].
@@ -72,6 +75,7 @@ pub struct Graph {
     inputs: Vec<ValueId>,
     nodes: Vec<Node>,
     outputs: Vec<Output>,
+    notes: Vec<String>,
 }
 
 impl Graph {
@@ -103,6 +107,12 @@ impl Graph {
     /// The results in the order of the model file.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
+    }
+
+    /// What whoever uses the graph should know, in whole sentences: outputs of the model file that
+    /// were left out, and the like.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The node that computes `value`; `None` for inputs. Costs a binary search.
@@ -137,6 +147,7 @@ impl GraphBuilder {
             inputs: Vec::new(),
             nodes: Vec::new(),
             outputs: Vec::new(),
+            notes: Vec::new(),
         };
         GraphBuilder { graph }
     }
@@ -215,6 +226,16 @@ impl GraphBuilder {
 
     /// Declares `value` a result of the graph.
     pub fn output(&mut self, name: impl Into<String>, value: ValueId) -> Result<(), GraphError> {
+        self.output_of_classes(name, value, Vec::new())
+    }
+
+    /// Declares `value` a result of the graph, whose indices stand for `classes`.
+    pub fn output_of_classes(
+        &mut self,
+        name: impl Into<String>,
+        value: ValueId,
+        classes: Vec<String>,
+    ) -> Result<(), GraphError> {
         let name = name.into();
         if value.index() >= self.graph.values.len() {
             return Err(GraphError::UndefinedValue {
@@ -222,8 +243,17 @@ impl GraphBuilder {
                 value: value.0,
             });
         }
-        self.graph.outputs.push(Output { name, value });
+        self.graph.outputs.push(Output {
+            name,
+            value,
+            classes,
+        });
         Ok(())
+    }
+
+    /// Adds to [`Graph::notes`].
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.graph.notes.push(note.into());
     }
 
     /// A value defined so far. Panics on an id of another, larger graph.

@@ -20,12 +20,15 @@ impl fmt::Display for Graph {
             self.write_node(formatter, node)?;
         }
         for output in self.outputs() {
-            writeln!(
-                formatter,
-                "  output {} = %{}",
-                output.name,
-                output.value.index()
-            )?;
+            let (name, value) = (&output.name, output.value.index());
+            write!(formatter, "  output {name} = %{value}")?;
+            match output.classes.as_slice() {
+                [] => writeln!(formatter)?,
+                classes => writeln!(formatter, " of {}", classes.join(", "))?,
+            }
+        }
+        for note in self.notes() {
+            writeln!(formatter, "  note: {note}")?;
         }
         Ok(())
     }

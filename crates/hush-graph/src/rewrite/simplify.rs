@@ -138,7 +138,11 @@ fn emit(graph: &Graph, plans: &BTreeMap<ValueId, Plan<'_>>) -> Result<Graph, Gra
         renumbered.insert(value, result);
     }
     for output in graph.outputs() {
-        builder.output(output.name.clone(), renumbered[&output.value])?;
+        let (name, classes) = (output.name.clone(), output.classes.clone());
+        builder.output_of_classes(name, renumbered[&output.value], classes)?;
+    }
+    for note in graph.notes() {
+        builder.note(note.clone());
     }
     builder.build()
 }
