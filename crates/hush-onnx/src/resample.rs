@@ -54,7 +54,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// What the result holds at `position`; nothing if that lies outside a crop.
     pub(crate) fn row(&self, position: usize) -> Row {
-        let place = self.place(position as f64);
+        let place = self.place(position);
         let last = (self.length - 1) as f64;
         let cropped = matches!(self.coordinates, Coordinates::TensorflowCrop { .. });
         if cropped && !(0.0..=last).contains(&place) {
@@ -108,28 +108,33 @@ impl Axis {
         position.clamp(0.0, (self.length - 1) as f64) as usize
     }
 
-    fn place(&self, position: f64) -> f64 {
-        let (length, new_length) = (self.length as f64, self.new_length as f64);
-        let half_pixel = (position + 0.5) / self.scale - 0.5;
-        match self.coordinates {
+    /// In 32 bits, as runtimes compute it: a tie between two positions must fall as it does there.
+    fn place(&self, position: usize) -> f64 {
+        let (length, new_length) = (self.length as f32, self.new_length as f32);
+        let (position, scale) = (position as f32, self.scale as f32);
+        let half_pixel = (position + 0.5) / scale - 0.5;
+        f64::from(match self.coordinates {
             Coordinates::HalfPixel => half_pixel,
             Coordinates::HalfPixelSymmetric => {
-                let adjustment = new_length / (self.scale * length);
+                let adjustment = new_length / (scale * length);
                 length / 2.0 * (1.0 - adjustment) + half_pixel
             }
             Coordinates::PytorchHalfPixel if self.new_length == 1 => 0.0,
             Coordinates::PytorchHalfPixel => half_pixel,
             Coordinates::AlignCorners if self.new_length == 1 => 0.0,
             Coordinates::AlignCorners => position * (length - 1.0) / (new_length - 1.0),
-            Coordinates::Asymmetric => position / self.scale,
-            Coordinates::TensorflowHalfPixel => (position + 0.5) / self.scale,
-            Coordinates::TensorflowCrop { start, end } if self.new_length == 1 => {
-                0.5 * (start + end) * (length - 1.0)
-            }
+            Coordinates::Asymmetric => position / scale,
+            Coordinates::TensorflowHalfPixel => (position + 0.5) / scale,
             Coordinates::TensorflowCrop { start, end } => {
-                (start + position * (end - start) / (new_length - 1.0)) * (length - 1.0)
+                let (start, end) = (start as f32, end as f32);
+                if self.new_length == 1 {
+                    0.5 * (start + end) * (length - 1.0)
+                } else {
+                    let reach = position * (end - start) * (length - 1.0);
+                    start * (length - 1.0) + reach / (new_length - 1.0)
+                }
             }
-        }
+        })
     }
 }
 

@@ -131,6 +131,9 @@ fn positions(
     (before, after): (usize, usize),
     rounds_up: bool,
 ) -> Result<usize, Problem> {
+    if before.max(after) > Shape::MAX_ELEMENTS {
+        return Err(Problem::malformed("its padding is too large"));
+    }
     let too_large = || {
         Problem::malformed(format!(
             "its window of {span} is larger than a dimension of {length} with its padding"
@@ -139,12 +142,11 @@ fn positions(
     let padded = length
         .checked_add(before)
         .and_then(|sum| sum.checked_add(after));
-    let room = padded
-        .and_then(|padded| padded.checked_sub(span))
-        .ok_or_else(too_large)?;
-    if before.max(after) > Shape::MAX_ELEMENTS {
-        return Err(Problem::malformed("its padding is too large"));
+    let padded = padded.ok_or_else(too_large)?;
+    if rounds_up && padded < span && span - padded < stride {
+        return Ok(1);
     }
+    let room = padded.checked_sub(span).ok_or_else(too_large)?;
     if !rounds_up {
         return Ok(room / stride + 1);
     }

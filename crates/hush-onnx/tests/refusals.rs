@@ -361,3 +361,19 @@ fn missing_and_oversized_files() {
     let large = hush_onnx::import(&path).unwrap_err();
     assert!(matches!(large, ImportError::TooLarge { .. }), "{large}");
 }
+
+#[test]
+fn normalisation_by_each_sample() {
+    for operator in [
+        "InstanceNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+        "LRN",
+    ] {
+        let message = model(&["N", "2", "3"])
+            .node(operator, "x", "y", vec![])
+            .refusal();
+        assert!(message.contains("it divides by"), "{message}");
+        assert!(message.contains("use BatchNormalization"), "{message}");
+    }
+}

@@ -180,6 +180,16 @@ pub fn float(name: &str, f: f32) -> AttributeProto {
     }
 }
 
+pub fn floats(name: &str, floats: &[f32]) -> AttributeProto {
+    let r#type = AttributeType::Floats as i32;
+    AttributeProto {
+        name: name.to_string(),
+        r#type,
+        floats: floats.to_vec(),
+        ..Default::default()
+    }
+}
+
 pub fn text(name: &str, s: &str) -> AttributeProto {
     let r#type = AttributeType::String as i32;
     AttributeProto {
@@ -200,6 +210,10 @@ impl Numbers {
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
         self.0 >> 33
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
     }
 
     pub fn tensor(&mut self, shape: Vec<usize>, range: f64) -> Tensor {
@@ -243,6 +257,21 @@ pub fn assert_like_reference(bytes: &[u8], seed: u64) -> Graph {
         }
     }
     graph
+}
+
+/// Asserts that the only output of a model with one input is `expected` for one sample whose
+/// element `n` of `size` is `5 n mod size + 1`.
+pub fn assert_values(model: &Model, shape: &[usize], expected: &[f64]) {
+    let graph = model.import().unwrap_or_else(|error| panic!("{error}"));
+    let input = graph.value(graph.inputs()[0]).shape.clone();
+    let size = input.size();
+    let data = (0..size).map(|n| (5 * n % size + 1) as f64).collect();
+    let input = Tensor::new(input.with_batch(1), data).expect("as many as the shape says");
+    let mut full = vec![1];
+    full.extend_from_slice(shape);
+    let expected = Tensor::new(full, expected.to_vec()).expect("as many as the shape says");
+    let actual = evaluate(&graph, &[input]).unwrap_or_else(|error| panic!("{error}"));
+    assert_close(&actual[0], &expected, &graph.to_string());
 }
 
 pub fn assert_close(actual: &Tensor, expected: &Tensor, what: &str) {
