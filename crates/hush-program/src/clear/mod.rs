@@ -221,15 +221,24 @@ impl ClearMachine {
         radius * angle.cos()
     }
 
+    /// Whether the noise source with this place in the order adds anything.
+    fn is_noisy(&self, index: usize) -> bool {
+        match &self.mask {
+            Some(mask) => mask.get(index) == Some(&true),
+            None => self.mode != NoiseMode::None,
+        }
+    }
+
     /// One noise source: adds noise of one deviation to every slot, or `profile` (variances) times it.
     fn disturb(&mut self, signal: &mut Signal, deviation: f64, profile: Option<&[f64]>) {
         let index = self.sources.len();
         let site = self.next_site();
         self.sources.push(Source { site, deviation });
-        let variance = match (&self.mask, self.mode) {
-            (Some(mask), _) if mask.get(index) != Some(&true) => return,
-            (Some(_), _) if self.unit => 1.0,
-            (None, NoiseMode::None) => return,
+        if !self.is_noisy(index) {
+            return;
+        }
+        let variance = match self.mask {
+            Some(_) if self.unit => 1.0,
             _ => deviation * deviation,
         };
         for slot in 0..signal.values.len() {
@@ -322,6 +331,34 @@ impl ClearMachine {
     }
 }
 
+/// `sums[slot] += term(plain[slot], x[slot + rotation])`, cyclically. An empty `x` adds nothing.
+fn add_rotated(
+    sums: &mut [f64],
+    x: &[f64],
+    rotation: usize,
+    plain: &Plain,
+    term: impl Fn(f64, f64) -> f64,
+) {
+    if x.is_empty() {
+        return;
+    }
+    let (end, start) = x.split_at(rotation);
+    let (first, second) = sums.split_at_mut(start.len());
+    match plain {
+        Plain::Constant(weight) => {
+            let add = |(sum, x): (&mut f64, &f64)| *sum += term(*weight, *x);
+            first.iter_mut().zip(start).for_each(add);
+            second.iter_mut().zip(end).for_each(add);
+        }
+        Plain::Slots(weights) => {
+            let add = |((sum, x), weight): ((&mut f64, &f64), &f64)| *sum += term(*weight, *x);
+            let (early, late) = weights.split_at(start.len());
+            first.iter_mut().zip(start).zip(early).for_each(add);
+            second.iter_mut().zip(end).zip(late).for_each(add);
+        }
+    }
+}
+
 impl Machine for ClearMachine {
     type Value = Signal;
     type Error = Infallible;
@@ -333,42 +370,40 @@ impl Machine for ClearMachine {
         plan: LinearPlan<'_>,
     ) -> Result<Vec<Signal>, Infallible> {
         let slots = self.slots;
-        let noisy = self.mode != NoiseMode::None;
         let top = step.level + 1;
         let input_scale = inputs.first().map_or(1.0, |input| input.scale);
         let plain_scale = step.scale * self.model.log_prime(top).exp2() / input_scale;
+        let carries = inputs
+            .iter()
+            .any(|input| input.variance.iter().any(|&carried| carried != 0.0));
         let mut results = Vec::with_capacity(plan.bias.len());
         for (output, bias) in plan.bias.iter().enumerate() {
             self.start(Some(step.index));
+            let [switches, rounds] = [0, 1].map(|ahead| self.is_noisy(self.sources.len() + ahead));
             let mut values = vec![0.0; slots];
             let mut variance = self.variance_of(slots);
-            let mut switched = vec![0.0; if noisy { slots } else { 0 }];
-            let mut rounded = switched.clone();
+            let mut switched = vec![0.0; if switches { slots } else { 0 }];
+            let mut rounded = vec![0.0; if rounds { slots } else { 0 }];
             for block in plan.blocks.iter().filter(|block| block.output == output) {
                 let x = inputs[block.input];
                 for (&rotation, plain) in &block.diagonals {
-                    let rounding = match plain {
-                        Plain::Constant(_) => 1.0 / 12.0,
-                        Plain::Slots(_) => self.model.encoding().powi(2),
-                    };
-                    for slot in 0..slots {
-                        let source = slot + rotation;
-                        let source = if source < slots {
-                            source
-                        } else {
-                            source - slots
+                    add_rotated(&mut values, &x.values, rotation, plain, |w, x| w * x);
+                    if carries {
+                        add_rotated(&mut variance, &x.variance, rotation, plain, |w, v| {
+                            w * w * v
+                        });
+                    }
+                    if rounds {
+                        let rounding = match plain {
+                            Plain::Constant(_) => 1.0 / 12.0,
+                            Plain::Slots(_) => self.model.encoding().powi(2),
                         };
-                        let (weight, value) = (plain.at(slot), x.values[source]);
-                        values[slot] += weight * value;
-                        if noisy {
-                            rounded[slot] += rounding * value * value;
-                            if rotation != 0 {
-                                switched[slot] += weight * weight;
-                            }
-                        }
-                        if let Some(carried) = x.variance.get(source) {
-                            variance[slot] += weight * weight * carried;
-                        }
+                        add_rotated(&mut rounded, &x.values, rotation, plain, |_, x| {
+                            rounding * x * x
+                        });
+                    }
+                    if switches && rotation != 0 {
+                        add_rotated(&mut switched, &x.values, rotation, plain, |w, _| w * w);
                     }
                 }
             }
@@ -379,8 +414,8 @@ impl Machine for ClearMachine {
                 scale: step.scale,
             };
             let deviation = self.model.switch_error(top) / input_scale;
-            self.disturb(&mut result, deviation, Some(&switched));
-            self.disturb(&mut result, 1.0 / plain_scale, Some(&rounded));
+            self.disturb(&mut result, deviation, switches.then_some(&switched));
+            self.disturb(&mut result, 1.0 / plain_scale, rounds.then_some(&rounded));
             let deviation = self.model.rescale() / step.scale;
             self.disturb(&mut result, deviation, None);
             self.fold_steps(&mut result, plan.folds);
