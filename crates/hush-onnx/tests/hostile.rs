@@ -4,7 +4,7 @@ mod support;
 
 use hush_graph::{Tensor, evaluate, rewrite::simplify};
 use proptest::prelude::*;
-use support::{Model, example, integer};
+use support::{Model, example, integer, integers, text};
 
 /// Imports, and if that succeeds takes the graph through everything a caller would do with it.
 fn survive(bytes: &[u8]) {
@@ -57,11 +57,65 @@ fn shapely() -> Vec<u8> {
         .bytes()
 }
 
-fn models() -> [Vec<u8>; 3] {
+/// A model of windows, slices and joints.
+fn spatial() -> Vec<u8> {
+    let window = || {
+        vec![
+            integers("kernel_shape", &[3, 2]),
+            integers("strides", &[2, 1]),
+        ]
+    };
+    Model::new(13)
+        .input("x", &["1", "2", "6", "4"])
+        .floats("w", &[2, 1, 2, 1], &[0.5, -1.0, 2.0, 0.25])
+        .floats("u", &[2, 1, 1, 2], &[1.0, 0.5, -1.0, 0.5])
+        .floats("scales", &[4], &[1.0, 1.0, 0.5, 2.0])
+        .floats("c", &[1, 1, 1, 4], &[1.0; 4])
+        .integers("pads", &[8], &[0, 0, 1, -1, 0, 0, 2, 1])
+        .integers("i", &[2], &[0, -1])
+        .integers("one", &[1], &[1])
+        .integers("last", &[1], &[-1])
+        .node(
+            "Conv",
+            "x w",
+            "a",
+            vec![integer("group", 2), integers("pads", &[1, 0, 0, 0])],
+        )
+        .node("MaxPool", "a", "b", window())
+        .node(
+            "ConvTranspose",
+            "b u",
+            "d",
+            vec![integers("output_padding", &[1, 0])],
+        )
+        .node(
+            "AveragePool",
+            "d",
+            "e",
+            vec![
+                integers("kernel_shape", &[2, 2]),
+                text("auto_pad", "SAME_UPPER"),
+            ],
+        )
+        .node("Pad", "e pads", "f", vec![text("mode", "reflect")])
+        .node("Resize", "f _ scales", "g", vec![text("mode", "linear")])
+        .node("Split", "g", "h k", vec![integer("axis", -1)])
+        .node("Slice", "h last one last last", "l", vec![])
+        .node("Gather", "k i", "m", vec![integer("axis", 2)])
+        .node("ReduceMax", "m", "n", vec![integers("axes", &[1, 2])])
+        .node("Concat", "n c", "o", vec![integer("axis", 3)])
+        .node("ReduceMean", "l", "p", vec![integers("axes", &[1, 2, 3])])
+        .node("Max", "o p", "y", vec![])
+        .output("y")
+        .bytes()
+}
+
+fn models() -> [Vec<u8>; 4] {
     [
         example("breast_cancer_mlp.onnx"),
         example("breast_cancer_mlp_sigmoid.onnx"),
         shapely(),
+        spatial(),
     ]
 }
 
@@ -76,7 +130,10 @@ fn config(cases: u32) -> ProptestConfig {
 
 #[test]
 fn whole_models_survive() {
-    models().iter().for_each(|bytes| survive(bytes));
+    for bytes in models() {
+        hush_onnx::import_bytes(&bytes).unwrap();
+        survive(&bytes);
+    }
 }
 
 #[test]
@@ -89,13 +146,14 @@ fn every_truncation() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_small_model() {
-    let mut bytes = shapely();
-    for position in 0..bytes.len() {
-        for bit in 0..8 {
-            bytes[position] ^= 1 << bit;
-            survive(&bytes);
-            bytes[position] ^= 1 << bit;
+fn every_flipped_bit_of_small_models() {
+    for mut bytes in [shapely(), spatial()] {
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[position] ^= 1 << bit;
+                survive(&bytes);
+                bytes[position] ^= 1 << bit;
+            }
         }
     }
 }
@@ -105,7 +163,7 @@ proptest! {
 
     #[test]
     fn changed_bytes(
-        model in 0usize..3,
+        model in 0usize..4,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut bytes = models()[model].clone();
@@ -117,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn flipped_bits(model in 0usize..3, position in any::<prop::sample::Index>(), bit in 0u32..8) {
+    fn flipped_bits(model in 0usize..4, position in any::<prop::sample::Index>(), bit in 0u32..8) {
         let mut bytes = models()[model].clone();
         let position = position.index(bytes.len());
         bytes[position] ^= 1 << bit;
@@ -126,7 +184,7 @@ proptest! {
 
     #[test]
     fn removed_and_repeated_pieces(
-        model in 0usize..3,
+        model in 0usize..4,
         from in any::<prop::sample::Index>(),
         to in any::<prop::sample::Index>(),
     ) {

@@ -457,6 +457,16 @@ fn malformed_movements() {
         ),
         "antialias",
     );
+    let aligned = vec![
+        text("mode", "linear"),
+        text("coordinate_transformation_mode", "align_corners"),
+    ];
+    says(
+        base(13)
+            .floats("s", &[3], &[1.0, 0.6, 1.0])
+            .node("Resize", "x _ s", "y", aligned),
+        "a length that is not whole",
+    );
     says(
         base(13).node("Resize", "x", "y", vec![]),
         "scales are missing",

@@ -150,6 +150,15 @@ fn targets(
             if !(1.0..=Shape::MAX_ELEMENTS as f32).contains(&new_length) {
                 return Err(Problem::malformed(format!("its scales are {scales:?}")));
             }
+            // The standard stretches to the broken length, runtimes to the whole one.
+            let is_whole = length(full) as f64 * scale == f64::from(new_length);
+            let mode = context.text_attribute("coordinate_transformation_mode", "")?;
+            if !is_whole && mode == "align_corners" {
+                return Err(Problem::new(
+                    "it aligns corners of a length that is not whole",
+                    "state sizes instead of scales; runtimes read these scales in different ways",
+                ));
+            }
             Ok((new_length as usize, scale))
         })
         .collect()
