@@ -301,7 +301,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), GraphError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BinaryOperator, Function, Tensor};
+    use crate::{BinaryOperator, Function, SparseLinear, SparseMatrix, Tensor};
 
     fn names() -> Vec<String> {
         vec!["n".to_string()]
@@ -365,6 +365,50 @@ mod tests {
         ));
         assert!(matches!(
             builder.node(names(), Operator::affine(f64::NAN, 0.0), &[x], "y"),
+            Err(GraphError::NotFinite { .. })
+        ));
+    }
+
+    #[test]
+    fn checks_joined_values_and_sparse_matrices() {
+        let (mut builder, x) = builder_with_input(&[2, 3]);
+        let z = builder.input("z", Shape::new(vec![2, 4]).unwrap());
+        let mut join = |axis, inputs: &[ValueId]| {
+            let shape = builder.node(names(), Operator::Concatenate { axis }, inputs, "y");
+            shape.map(|value| builder.value(value).shape.clone())
+        };
+        assert_eq!(join(1, &[x, z, x]).unwrap().dimensions(), [2, 10]);
+        assert_eq!(
+            join(0, &[x, z]).unwrap_err().to_string(),
+            "node `n`: concatenate does not accept shape [batch, 2, 4]: \
+             it is joined along axis 0 to shape [batch, 2, 3]"
+        );
+        assert!(join(2, &[x, x]).is_err());
+        assert!(matches!(
+            join(1, &[x]),
+            Err(GraphError::InputCount {
+                expected: 2,
+                actual: 1,
+                ..
+            })
+        ));
+        let sparse = |columns, bias: Option<Vec<f64>>| {
+            Operator::Sparse(SparseLinear {
+                name: "slice",
+                matrix: SparseMatrix::selection(columns, 0..2),
+                bias,
+                shape: Shape::new(vec![2]).unwrap(),
+            })
+        };
+        assert!(builder.node(names(), sparse(6, None), &[x], "y").is_ok());
+        for wrong in [sparse(5, None), sparse(6, Some(vec![0.0]))] {
+            assert!(matches!(
+                builder.node(names(), wrong, &[x], "y"),
+                Err(GraphError::NodeShape { .. })
+            ));
+        }
+        assert!(matches!(
+            builder.node(names(), sparse(6, Some(vec![0.0, f64::NAN])), &[x], "y"),
             Err(GraphError::NotFinite { .. })
         ));
     }

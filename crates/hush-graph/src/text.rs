@@ -116,7 +116,51 @@ impl fmt::Display for ConstantText<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Function, GraphBuilder, Operator, Polynomial, Shape, Tensor};
+    use crate::{
+        Convolution, Function, GraphBuilder, Operator, Polynomial, Shape, SparseLinear,
+        SparseMatrix, Tensor,
+    };
+
+    #[test]
+    fn dump_of_an_image() {
+        let mut builder = GraphBuilder::new("image");
+        let x = builder.input("x", Shape::new(vec![2, 4, 4]).unwrap());
+        let convolution = Convolution {
+            weight: Tensor::new(vec![2, 1, 3, 3], vec![1.0; 18]).unwrap(),
+            bias: Some(Tensor::new(vec![2], vec![0.0; 2]).unwrap()),
+            strides: vec![2, 2],
+            padding: vec![(1, 0), (1, 1)],
+            dilations: vec![1, 1],
+            groups: 2,
+        };
+        let convolution = Operator::Convolution(convolution);
+        let y = builder
+            .node(vec!["conv".into()], convolution, &[x], "y")
+            .unwrap();
+        let mean = SparseLinear {
+            name: "reduce_mean",
+            matrix: SparseMatrix::from_rows(8, vec![vec![(0, 0.5), (1, 0.5)]]),
+            bias: None,
+            shape: Shape::new(vec![1, 1, 1]).unwrap(),
+        };
+        let mean = builder
+            .node(vec!["mean".into()], Operator::Sparse(mean), &[y], "m")
+            .unwrap();
+        let join = Operator::Concatenate { axis: 1 };
+        let z = builder
+            .node(vec!["join".into()], join, &[mean, mean], "z")
+            .unwrap();
+        builder.output("z", z).unwrap();
+        assert_eq!(
+            builder.build().unwrap().to_string(),
+            "graph image\n  \
+             %0 = input x : [batch, 2, 4, 4]\n  \
+             %1 = convolution(weight [2, 1, 3, 3] + bias, strides [2, 2], padding [(1, 0), (1, 1)], groups 2) %0 : [batch, 2, 2, 2]  # conv\n  \
+             %2 = reduce_mean(2 entries) %1 : [batch, 1, 1, 1]  # mean\n  \
+             %3 = concatenate(axis 1) %2 %2 : [batch, 1, 2, 1]  # join\n  \
+             output z = %3\n"
+        );
+    }
 
     #[test]
     fn dump_is_readable() {
