@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use hush_program::clear::{ClearMachine, NoiseMode, Site};
+use hush_program::clear::{ClearMachine, Known, NoiseMode, Site};
 use hush_program::{Block, Operation, ParameterSpec, Plain, Program, Register, execute};
 
 use crate::calibrate::Calibrated;
@@ -209,21 +209,27 @@ impl Sensitivity {
             .map(|&index| size_rows[index])
             .collect();
         let slots = simulate::slots_for(packed, rows.len());
+        let masks = sites.iter().map(|chosen| {
+            let own = order.iter().map(|site| site == chosen);
+            own.collect::<Vec<bool>>()
+        });
+        let masks: Vec<Vec<bool>> = masks.collect();
         let mut gains: Vec<Vec<f64>> = Vec::new();
-        for (index, &chosen) in sites.iter().enumerate() {
-            let mask: Vec<bool> = order.iter().map(|&site| site == chosen).collect();
-            let mut element = 0;
-            for rows in rows.chunks(simulate::samples_in(packed, slots)) {
-                let rows: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
-                let mut machine = ClearMachine::impulse(&program, slots, mask.clone());
-                for outcome in simulate::run(packed, &program, &mut machine, slots, &rows)? {
-                    for gain in outcome.variances.into_iter().flatten() {
-                        if index == 0 {
-                            gains.push(vec![0.0; sites.len()]);
-                        }
-                        gains[element][index] = gain;
-                        element += 1;
+        for rows in rows.chunks(simulate::samples_in(packed, slots)) {
+            let rows: Vec<_> = rows.iter().map(|&row| &calibrated.rows[row]).collect();
+            let first = gains.len();
+            let mut known = Known::default();
+            for (index, mask) in masks.iter().enumerate() {
+                let machine = ClearMachine::impulse(&program, slots, mask.clone());
+                let mut machine = machine.with_known(known);
+                let outcomes = simulate::run(packed, &program, &mut machine, slots, &rows)?;
+                known = machine.into_known();
+                let found = outcomes.into_iter().flat_map(|outcome| outcome.variances);
+                for (element, gain) in found.flatten().enumerate() {
+                    if index == 0 {
+                        gains.push(vec![0.0; sites.len()]);
                     }
+                    gains[first + element][index] = gain;
                 }
             }
         }

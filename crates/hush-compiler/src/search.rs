@@ -2,7 +2,7 @@
 
 use hush_program::cost::CostModel;
 use hush_program::count::{Count, count, count_unchecked};
-use hush_program::{PackingKind, Program};
+use hush_program::{Operation, PackingKind, Program};
 
 use crate::approximate::Approximated;
 use crate::arrange::{Strategy, arrange};
@@ -20,7 +20,7 @@ use crate::parameters::{Tuned, budget, most_primes, shape, tune};
 const LOG_DEGREES: std::ops::RangeInclusive<u32> = 10..=17;
 
 /// Numbers of special primes tried.
-const SPECIAL: std::ops::RangeInclusive<usize> = 1..=4;
+const SPECIAL: std::ops::RangeInclusive<usize> = 1..=7;
 
 /// Most elements of a tensor when each takes a ciphertext.
 const THROUGHPUT_ELEMENTS: usize = 8192;
@@ -199,33 +199,55 @@ fn best_of(
         }
     }
     candidates.sort_by(|a, b| a.batch_nanoseconds.total_cmp(&b.batch_nanoseconds));
-    let mut known: Vec<(Packed, Sensitivity)> = Vec::new();
+    let weighed = |candidate: &Candidate| match &candidate.source {
+        Source::Latency(packer, plan) => packers[*packer].emit(plan, true),
+        Source::Throughput => candidate.sketch.clone(),
+    };
+    let mut known: Vec<(Option<usize>, Packed, Sensitivity)> = Vec::new();
     for candidate in candidates {
-        let packed = match &candidate.source {
-            Source::Latency(packer, plan) => packers[*packer].emit(plan, true),
-            Source::Throughput => candidate.sketch.clone(),
+        let packer = match candidate.source {
+            Source::Latency(packer, _) => Some(packer),
+            Source::Throughput => None,
         };
-        let index = match known.iter().position(|(other, _)| *other == packed) {
+        let unsplit = unsplit(&candidate.sketch);
+        let found = known
+            .iter()
+            .position(|(owner, other, _)| *owner == packer && *other == unsplit);
+        let index = match found {
             Some(index) => index,
             None => {
+                let packed = weighed(&candidate);
                 let sensitivity = Sensitivity::new(&packed, calibrated, candidate.log_degree)?;
-                known.push((packed.clone(), sensitivity));
+                known.push((packer, unsplit, sensitivity));
                 known.len() - 1
             }
         };
-        match attempt(
-            candidate,
-            packed,
-            &known[index].1,
+        let outcome = attempt(
+            &candidate,
+            || weighed(&candidate),
+            &known[index].2,
             approximated,
             calibrated,
             options,
-        )? {
+        );
+        match outcome? {
             Ok(chosen) => return Ok(Ok(chosen)),
             Err(short) => reached.merge(short),
         }
     }
     Ok(Err(reached))
+}
+
+/// The packing whatever the split into baby and giant steps, which changes no noise that is modelled.
+fn unsplit(sketch: &Packed) -> Packed {
+    let mut unsplit = sketch.clone();
+    for planned in &mut unsplit.instructions {
+        if let Operation::Linear { baby_step, .. } = &mut planned.operation {
+            *baby_step = 1;
+        }
+    }
+    unsplit.notes.clear();
+    unsplit
 }
 
 /// Predicted cost of the whole batch; it depends on counts only, not on the sizes of primes.
@@ -294,20 +316,20 @@ fn packings(
 }
 
 fn attempt(
-    candidate: Candidate,
-    packed: Packed,
+    candidate: &Candidate,
+    weighed: impl FnOnce() -> Packed,
     sensitivity: &Sensitivity,
     approximated: &Approximated,
     calibrated: &Calibrated,
     options: &Options,
 ) -> Result<Result<Chosen, Reached>, CompileError> {
-    let Candidate {
+    let &Candidate {
         log_degree,
         special,
         batch_nanoseconds,
         ..
     } = candidate;
-    let primes = packed.depth + 1;
+    let primes = candidate.sketch.depth + 1;
     let mut reached = Reached {
         primes,
         error: None,
@@ -352,6 +374,7 @@ fn attempt(
         }
     }
     let name = &approximated.network.name;
+    let packed = weighed();
     let program = packed.program(name, tuned.parameters.clone(), &tuned.log_scales);
     let predicted = approximated.error + largest_error(&packed, &program, calibrated)?;
     if predicted > approximated.precision {

@@ -1,5 +1,6 @@
 //! Runs a program on floats, slot by slot, garbage slots included, with the modelled noise if asked.
 
+mod linear;
 mod polynomial;
 
 use std::convert::Infallible;
@@ -7,6 +8,7 @@ use std::convert::Infallible;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+pub use self::linear::Known;
 use crate::machine::{LinearPlan, Machine, Step};
 use crate::noise::NoiseModel;
 use crate::program::{ParameterSpec, Plain, Polynomial, Program};
@@ -49,6 +51,7 @@ pub struct ClearMachine {
     site: Site,
     sources: Vec<Source>,
     records: Vec<Record>,
+    known: Option<Known>,
 }
 
 /// Where in a program something happens: what is equal for all results of one instruction has equal sites.
@@ -102,6 +105,7 @@ impl ClearMachine {
             random: ChaCha20Rng::seed_from_u64(seed),
             spare: None,
             mask: None,
+            known: None,
             unit: true,
             site: Site::default(),
             sources: Vec::new(),
@@ -129,6 +133,17 @@ impl ClearMachine {
     /// levels and scales, in the order in which every other machine meets them on the same program.
     pub fn outline(program: &Program) -> Self {
         Self::new(program, NoiseMode::None).with_slots(0)
+    }
+
+    /// The same machine, which takes the values of linear instructions from runs on the same inputs, and adds its own.
+    pub fn with_known(mut self, known: Known) -> Self {
+        self.known = Some(known);
+        self
+    }
+
+    /// What [`ClearMachine::with_known`] gave and this machine found out.
+    pub fn into_known(self) -> Known {
+        self.known.unwrap_or_default()
     }
 
     /// The same machine on another number of slots than the program has: fewer do where slots never mix.
@@ -331,34 +346,6 @@ impl ClearMachine {
     }
 }
 
-/// `sums[slot] += term(plain[slot], x[slot + rotation])`, cyclically. An empty `x` adds nothing.
-fn add_rotated(
-    sums: &mut [f64],
-    x: &[f64],
-    rotation: usize,
-    plain: &Plain,
-    term: impl Fn(f64, f64) -> f64,
-) {
-    if x.is_empty() {
-        return;
-    }
-    let (end, start) = x.split_at(rotation);
-    let (first, second) = sums.split_at_mut(start.len());
-    match plain {
-        Plain::Constant(weight) => {
-            let add = |(sum, x): (&mut f64, &f64)| *sum += term(*weight, *x);
-            first.iter_mut().zip(start).for_each(add);
-            second.iter_mut().zip(end).for_each(add);
-        }
-        Plain::Slots(weights) => {
-            let add = |((sum, x), weight): ((&mut f64, &f64), &f64)| *sum += term(*weight, *x);
-            let (early, late) = weights.split_at(start.len());
-            first.iter_mut().zip(start).zip(early).for_each(add);
-            second.iter_mut().zip(end).zip(late).for_each(add);
-        }
-    }
-}
-
 impl Machine for ClearMachine {
     type Value = Signal;
     type Error = Infallible;
@@ -369,67 +356,7 @@ impl Machine for ClearMachine {
         inputs: &[&Signal],
         plan: LinearPlan<'_>,
     ) -> Result<Vec<Signal>, Infallible> {
-        let slots = self.slots;
-        let top = step.level + 1;
-        let input_scale = inputs.first().map_or(1.0, |input| input.scale);
-        let plain_scale = step.scale * self.model.log_prime(top).exp2() / input_scale;
-        let carries = inputs
-            .iter()
-            .any(|input| input.variance.iter().any(|&carried| carried != 0.0));
-        let mut results = Vec::with_capacity(plan.bias.len());
-        for (output, bias) in plan.bias.iter().enumerate() {
-            self.start(Some(step.index));
-            let [switches, rounds] = [0, 1].map(|ahead| self.is_noisy(self.sources.len() + ahead));
-            let mut values = vec![0.0; slots];
-            let mut variance = self.variance_of(slots);
-            let mut switched = vec![0.0; if switches { slots } else { 0 }];
-            let mut rounded = vec![0.0; if rounds { slots } else { 0 }];
-            for block in plan.blocks.iter().filter(|block| block.output == output) {
-                let x = inputs[block.input];
-                for (&rotation, plain) in &block.diagonals {
-                    add_rotated(&mut values, &x.values, rotation, plain, |w, x| w * x);
-                    if carries {
-                        add_rotated(&mut variance, &x.variance, rotation, plain, |w, v| {
-                            w * w * v
-                        });
-                    }
-                    if rounds {
-                        let rounding = match plain {
-                            Plain::Constant(_) => 1.0 / 12.0,
-                            Plain::Slots(_) => self.model.encoding().powi(2),
-                        };
-                        add_rotated(&mut rounded, &x.values, rotation, plain, |_, x| {
-                            rounding * x * x
-                        });
-                    }
-                    if switches && rotation != 0 {
-                        add_rotated(&mut switched, &x.values, rotation, plain, |w, _| w * w);
-                    }
-                }
-            }
-            let mut result = Signal {
-                values,
-                variance,
-                level: step.level,
-                scale: step.scale,
-            };
-            let deviation = self.model.switch_error(top) / input_scale;
-            self.disturb(&mut result, deviation, switches.then_some(&switched));
-            self.disturb(&mut result, 1.0 / plain_scale, rounds.then_some(&rounded));
-            let deviation = self.model.rescale() / step.scale;
-            self.disturb(&mut result, deviation, None);
-            self.fold_steps(&mut result, plan.folds);
-            if let Some(plain) = bias {
-                result
-                    .values
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(slot, value)| *value += plain.at(slot));
-            }
-            self.record(&result);
-            results.push(result);
-        }
-        Ok(results)
+        Ok(self.transform(step, inputs, plan))
     }
 
     fn polynomial(
