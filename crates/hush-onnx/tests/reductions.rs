@@ -38,6 +38,20 @@ fn over_axes() {
     }
 }
 
+/// As models do that normalise their own weights.
+#[test]
+fn of_constants() {
+    let model = Model::new(13)
+        .input("x", &["N", "2"])
+        .floats("w", &[2, 2], &[1.0, 2.0, 3.0, 6.0])
+        .node("ReduceMean", "w", "m", vec![integers("axes", &[0])])
+        .node("Sub", "w m", "c", vec![])
+        .node("MatMul", "x c", "y", vec![])
+        .output("y");
+    // The input is 1, 2; the centred weight is -1, -2, 1, 2.
+    assert_values(&model, &[2], &[1.0, 2.0]);
+}
+
 #[test]
 fn norms() {
     let model = |operator: &str| {

@@ -58,6 +58,7 @@ const TABLE: &[(&str, Fold)] = &[
     ("Range", fill::range),
     ("Reciprocal", arithmetic::reciprocal),
     ("ReduceMax", reduce::maximum),
+    ("ReduceMean", reduce::mean),
     ("ReduceMin", reduce::minimum),
     ("ReduceProd", reduce::product),
     ("ReduceSum", reduce::sum),

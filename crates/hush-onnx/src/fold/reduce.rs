@@ -24,6 +24,25 @@ fold_reduction! {
     minimum: f64::min, |a, b| Some(a.min(b)), 18;
 }
 
+/// Integers round towards zero.
+pub(super) fn mean(
+    context: &mut NodeContext<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Constant, Problem> {
+    let before = inputs.at(0)?.size();
+    let sum = reduce(context, inputs, |a, b| a + b, i64::checked_add, 18)?;
+    let count = before.checked_div(sum.size()).unwrap_or(0).max(1);
+    let elements = match sum.elements {
+        Elements::Floats(floats) => {
+            Elements::Floats(floats.iter().map(|sum| sum / count as f64).collect())
+        }
+        Elements::Integers(integers) => {
+            Elements::Integers(integers.iter().map(|sum| sum / count as i64).collect())
+        }
+    };
+    Ok(Constant { elements, ..sum })
+}
+
 fn reduce(
     context: &mut NodeContext<'_>,
     inputs: &Inputs<'_>,
@@ -65,7 +84,7 @@ fn reduce(
                 return Err(Problem::mixes_samples("it computes with the batch size"));
             }
             let overflow = || Problem::malformed("its integers overflow or are empty");
-            let results = gather(integers, &targets, size, |a, b| on_integers(a, b));
+            let results = gather(integers, &targets, size, &on_integers);
             Elements::Integers(results.ok_or_else(overflow)?)
         }
         Elements::Floats(floats) => {
