@@ -44,4 +44,7 @@ pub enum RuntimeError {
     /// An instruction failed, or the run was stopped.
     #[error(transparent)]
     Execute(Box<ExecuteError<CircuitError>>),
+    /// The threads for several groups could not be started.
+    #[error("cannot start threads")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
 }

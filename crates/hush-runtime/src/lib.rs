@@ -13,11 +13,13 @@
 
 mod error;
 mod execute;
+mod groups;
 mod machine;
 mod memory;
 mod prepared;
 
 pub use error::RuntimeError;
+pub use groups::Group;
 pub use memory::{Held, Memory};
 
 use hush_ckks::{

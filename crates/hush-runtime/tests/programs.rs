@@ -327,3 +327,25 @@ fn a_memory_limit_is_respected_and_changes_no_result() {
     let tight = Runtime::with_options(program, options).unwrap();
     assert!(!tight.memory().within_limit());
 }
+
+#[test]
+fn groups_run_side_by_side() {
+    let mut world = World::new();
+    let groups: Vec<Vec<Ciphertext>> = (0..5).map(|_| world.inputs().1).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3);
+    pool.build().unwrap().install(|| {
+        assert_eq!(world.runtime.groups_at_once(2), 1);
+        assert_eq!(world.runtime.groups_at_once(5), 3);
+        let watched = groups.iter().map(|group| (group.clone(), ())).collect();
+        let results = world.runtime.run_groups(watched, &world.keys).unwrap();
+        for (group, results) in groups.iter().zip(&results) {
+            let alone = world.runtime.run(group.clone(), &world.keys, &mut ());
+            for (result, alone) in results.iter().zip(&alone.unwrap()) {
+                assert!(result.parts() == alone.parts());
+            }
+        }
+        let stopped = groups.iter().map(|group| (group.clone(), Stop)).collect();
+        let stopped = world.runtime.run_groups(stopped, &world.keys);
+        assert!(matches!(stopped, Err(RuntimeError::Execute(_))));
+    });
+}
