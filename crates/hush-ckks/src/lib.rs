@@ -38,7 +38,7 @@ mod wire;
 pub use ciphertext::Ciphertext;
 pub use error::{CkksError, ParametersError};
 pub use evaluation_keys::EvaluationKeys;
-pub use evaluator::{Digits, Evaluator, Extended, Hoisted};
+pub use evaluator::{Digits, Evaluator, Extended};
 pub use galois::GaloisElement;
 pub use hush_ring::{Isa, IsaError};
 pub use key_id::KeyId;

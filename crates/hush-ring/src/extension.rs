@@ -10,15 +10,18 @@ use hush_simd::kernels;
 
 use crate::poly::Basis;
 use crate::pool::Buffer;
-use crate::ring::{Ring, in_any_order, in_parallel};
+use crate::ring::{Ring, in_any_order};
 
 /// Bytes of rows that can be read for every target anew.
 const RESIDENT: usize = 6 << 20;
-/// Targets extended together when rows are larger.
-const GROUP: usize = 4;
+/// Targets extended together when rows are larger: enough that reading the rows costs little,
+/// few enough that the results, read again soon, do not travel to memory and back.
+const GROUP: usize = 9;
 /// Coefficients extended to all targets before the next are read: ten rows of them fit a
 /// second-level cache many times.
 const TILE: usize = 1024;
+/// Coefficients whose quotients are one piece of work.
+const QUOTIENTS: usize = 8192;
 
 /// One extension among several that share their rows.
 #[derive(Debug)]
@@ -34,13 +37,13 @@ pub struct Job<'a> {
 }
 
 /// [`Extension::extend`] for several targets, tile by tile, so that rows are read from
-/// memory once for all.
-pub fn extend_together(ring: &Ring, jobs: Vec<Job<'_>>) {
+/// memory once for all; then their transforms. Threads share tiles and transforms.
+pub fn extend_together(ring: &Ring, mut jobs: Vec<Job<'_>>) {
     let tile = TILE.min(ring.degree());
     let mut tiles: Vec<Vec<Job<'_>>> = (0..ring.degree() / tile).map(|_| Vec::new()).collect();
-    for job in jobs {
+    for job in &mut jobs {
         for (jobs, out) in tiles.iter_mut().zip(job.out.chunks_exact_mut(tile)) {
-            jobs.push(Job { out, ..job });
+            jobs.push(Job { out, ..*job });
         }
     }
     let run = |(i, jobs): (usize, Vec<Job<'_>>)| {
@@ -54,6 +57,9 @@ pub fn extend_together(ring: &Ring, jobs: Vec<Job<'_>>) {
         }
     };
     in_any_order(tiles.into_iter().enumerate(), run);
+    in_any_order(jobs.into_iter(), |job| {
+        ring.table(job.target).forward(job.out);
+    });
 }
 
 /// Tables to leave one set of source moduli.
@@ -122,31 +128,60 @@ impl Extension {
         ring.moduli()[target].negate(minus)
     }
 
-    /// Takes the source limbs of a transformed polynomial, `limb(i)` being the values
-    /// modulo source `i`, to the rows that [`Extension::extend`] reads: the scaled
-    /// coefficients and the quotient v. Costs one inverse transform per source.
-    pub fn rows<'a>(&self, ring: &Ring, limb: impl Fn(usize) -> &'a [u64] + Sync) -> Buffer {
-        let mut rows = ring.pool().take((self.sources.len() + 1) * ring.degree());
-        let (scaled, _) = rows.split_at_mut(self.sources.len() * ring.degree());
-        in_parallel(scaled, ring.degree(), |i, words| {
-            words.copy_from_slice(limb(i));
-            self.scale_row(ring, i, words);
-        });
-        self.complete_rows(ring, &mut rows);
+    /// The rows that [`Extension::extend`] reads, one buffer for each of `extensions`: the
+    /// scaled coefficients and the quotient v of a polynomial whose values modulo source i
+    /// of extension e are what `write(e, i, words)` writes. Costs one inverse transform per
+    /// source.
+    pub fn rows(
+        ring: &Ring,
+        extensions: &[&Self],
+        write: impl Fn(usize, usize, &mut [u64]) + Sync + Send,
+    ) -> Vec<Buffer> {
+        let mut rows: Vec<Buffer> = extensions.iter().map(|e| e.unwritten_rows(ring)).collect();
+        Self::complete_rows(ring, extensions, &mut rows, write);
         rows
     }
 
-    /// Values modulo source `i` to its scaled coefficients, in place.
-    pub fn scale_row(&self, ring: &Ring, i: usize, words: &mut [u64]) {
-        ring.table(self.sources[i])
-            .inverse_scaled(words, self.scales[i]);
+    /// Room for rows.
+    pub fn unwritten_rows(&self, ring: &Ring) -> Buffer {
+        ring.pool().take((self.sources.len() + 1) * ring.degree())
     }
 
-    /// Writes the quotient v behind the scaled rows.
-    pub fn complete_rows(&self, ring: &Ring, rows: &mut [u64]) {
-        let (scaled, quotient) = rows.split_at_mut(self.sources.len() * ring.degree());
-        let scaled: Vec<&[u64]> = scaled.chunks_exact(ring.degree()).collect();
-        kernels::rounded_quotient(ring.isa(), quotient, &scaled, &self.inverses);
+    /// [`Extension::rows`] in place: `write` may find the values there already.
+    pub fn complete_rows(
+        ring: &Ring,
+        extensions: &[&Self],
+        rows: &mut [Buffer],
+        write: impl Fn(usize, usize, &mut [u64]) + Sync + Send,
+    ) {
+        let degree = ring.degree();
+        let scaled = rows.iter_mut().zip(extensions).enumerate();
+        let scaled = scaled.flat_map(|(e, (rows, extension))| {
+            let rows = rows.chunks_exact_mut(degree).zip(&extension.sources);
+            rows.enumerate()
+                .map(move |(i, (row, &source))| (e, i, extension.scales[i], source, row))
+        });
+        in_any_order(scaled, |(e, i, scale, source, row)| {
+            write(e, i, row);
+            ring.table(source).inverse_scaled(row, scale);
+        });
+        let length = QUOTIENTS.min(degree);
+        let quotients = rows
+            .iter_mut()
+            .zip(extensions)
+            .flat_map(|(rows, extension)| {
+                let (scaled, quotient) = rows.split_at_mut(extension.sources.len() * degree);
+                let scaled = &*scaled;
+                let tiles = quotient.chunks_exact_mut(length).enumerate();
+                tiles.map(move |(tile, out)| (extension, scaled, tile * length, out))
+            });
+        in_any_order(quotients, |(extension, scaled, at, out)| {
+            let scaled: Vec<&[u64]> = scaled
+                .chunks_exact(degree)
+                .map(|row| &row[at..at + length])
+                .collect();
+            kernels::rounded_quotient(ring.isa(), out, &scaled, &extension.inverses);
+        });
     }
 
     /// How many targets [`extend_together`] should take at once so that rows of `limbs` limbs
@@ -200,9 +235,11 @@ mod tests {
         let poly = ring.from_signed_i128(&coefficients, Basis::chain(2));
         let poly = ring.forward(poly);
         let extension = Extension::new(&ring, &[0, 1]);
-        let rows = extension.rows(&ring, |i| poly.limb(i));
+        let rows = Extension::rows(&ring, &[&extension], |_, i, words| {
+            words.copy_from_slice(poly.limb(i));
+        });
         let mut out = vec![0; 1024];
-        extension.extend(&ring, 2, &rows, &mut out);
+        extension.extend(&ring, 2, &rows[0], &mut out);
         let expected: Poly<Coeff> = ring.from_signed_i128(&coefficients, Basis::extended(0));
         assert_eq!(out, expected.limb(0));
     }

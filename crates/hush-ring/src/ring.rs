@@ -351,11 +351,12 @@ pub fn in_parallel(words: &mut [u64], length: usize, body: impl Fn(usize, &mut [
 }
 
 /// Runs `body` on every item, in parallel; on the calling thread, in order, if the current
-/// pool has no other.
+/// pool has no other. Items are large: each may go to another thread.
 pub fn in_any_order<T: Send>(items: impl Iterator<Item = T>, body: impl Fn(T) + Sync + Send) {
     if rayon::current_num_threads() == 1 {
         items.for_each(body);
     } else {
-        items.collect::<Vec<_>>().into_par_iter().for_each(body);
+        let items = items.collect::<Vec<_>>().into_par_iter();
+        items.with_max_len(1).for_each(body);
     }
 }

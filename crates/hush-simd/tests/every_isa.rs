@@ -264,7 +264,10 @@ fn sums_of_many_products_do_not_overflow() {
                     assert_eq!(out[i], expected, "combine {count} on {}", isa.name());
                 }
                 let (mut out0, mut out1) = (vec![0; length], vec![0; length]);
-                kernels::inner_product(isa, &q, [&mut out0, &mut out1], &digits, &packed);
+                for (first, length) in [(0, 32), (32, length - 32)] {
+                    let outs = [&mut out0, &mut out1].map(|out| &mut out[first..first + length]);
+                    kernels::inner_product(isa, &q, first, outs, &digits, &packed);
+                }
                 for i in 0..length {
                     for (half, out) in [&out0, &out1].into_iter().enumerate() {
                         let expected = (0..count).fold(0, |sum, d| {
@@ -312,6 +315,15 @@ fn automorphisms_permute_transforms() {
                 let mut out = vec![0; degree];
                 kernels::permute(isa, &permutation, &mut out, &x);
                 assert!(out == expected, "{} N={degree} g={element}", isa.name());
+                for length in [8, 64, degree / 2] {
+                    for (i, out) in out.chunks_exact_mut(length).enumerate() {
+                        let tile = permutation.tile(i * length, length);
+                        let from = &x[tile.source()..tile.source() + length];
+                        out.fill(0);
+                        kernels::permute_tile(isa, tile, out, from);
+                    }
+                    assert!(out == expected, "{} tiles of {length}", isa.name());
+                }
                 let mut sum = b.clone();
                 kernels::permute_add_assign(isa, &q, &permutation, &mut sum, &x);
                 assert!((0..degree).all(|i| sum[i] == q.add(b[i], expected[i])));

@@ -1,6 +1,6 @@
 //! Division with rounding by some of the moduli: rescale and the end of key switching.
 
-use hush_ring::{Basis, Extension, Multiplier, Ntt, Poly, Ring};
+use hush_ring::{Basis, Extension, Multiplier, Ntt, Poly, Ring, in_any_order};
 use hush_simd::kernels;
 
 use super::Evaluator;
@@ -10,25 +10,28 @@ use crate::{Ciphertext, CkksError, Level};
 /// (x - \[x\]_D) / D, with the centred remainder extended to the other moduli.
 pub(super) struct Division {
     extension: Extension,
-    /// -1/D modulo each chain prime that is not in D.
-    minus_inverse: Vec<Multiplier>,
+    /// 1/D and -1/D modulo each chain prime that is not in D.
+    inverses: Vec<[Multiplier; 2]>,
 }
 
 impl Division {
     pub(super) fn new(ring: &Ring, sources: &[usize]) -> Self {
         let extension = Extension::new(ring, sources);
-        let minus_inverse = (0..ring.chain_length())
+        let inverses = (0..ring.chain_length())
             .map(|target| {
                 let q = &ring.moduli()[target];
                 match extension.product(ring, target) {
-                    0 => Multiplier::default(),
-                    product => q.multiplier(q.negate(q.inverse(product))),
+                    0 => <[Multiplier; 2]>::default(),
+                    product => {
+                        let inverse = q.inverse(product);
+                        [inverse, q.negate(inverse)].map(|factor| q.multiplier(factor))
+                    }
                 }
             })
             .collect();
         Self {
             extension,
-            minus_inverse,
+            inverses,
         }
     }
 
@@ -41,26 +44,34 @@ impl Division {
         &self.extension
     }
 
-    /// words = (values - \[x\]_D) / D modulo chain prime `limb`, where `words` holds the
-    /// coefficients of \[x\]_D: one NTT.
-    pub(super) fn finish(&self, ring: &Ring, limb: usize, values: &[u64], words: &mut [u64]) {
-        let q = &ring.moduli()[limb];
-        ring.table(limb).forward(words);
-        let factor = self.minus_inverse[limb];
-        kernels::subtract_scale_assign(ring.isa(), q, words, values, factor);
+    /// values = (values - remainder) / D modulo chain prime `limb`, on any part of it.
+    pub(super) fn finish(&self, ring: &Ring, limb: usize, values: &mut [u64], remainder: &[u64]) {
+        let (q, [inverse, _]) = (&ring.moduli()[limb], self.inverses[limb]);
+        kernels::subtract_scale_assign(ring.isa(), q, values, remainder, inverse);
     }
 
-    /// The quotient modulo the first `chain` moduli. Costs one inverse NTT per source and one
-    /// NTT per remaining limb.
-    pub(super) fn apply(&self, ring: &Ring, poly: &Poly<Ntt>, chain: usize) -> Poly<Ntt> {
-        let basis = poly.basis();
-        let rows = self.extension.rows(ring, |i| {
-            poly.limb(self.extension.source_limb(ring, basis, i))
+    /// The quotients of polynomials over the same moduli, modulo the first `chain` ones. Costs
+    /// for each one inverse NTT per source and one NTT per remaining limb.
+    pub(super) fn apply(&self, ring: &Ring, polys: &[&Poly<Ntt>], chain: usize) -> Vec<Poly<Ntt>> {
+        let extensions = vec![&self.extension; polys.len()];
+        let rows = Extension::rows(ring, &extensions, |p, i, words| {
+            let source = self.extension.source_limb(ring, polys[p].basis(), i);
+            words.copy_from_slice(polys[p].limb(source));
         });
-        let mut out = Poly::unspecified(ring, Basis::chain(chain));
-        ring.for_each_limb(&mut out, |limb, words| {
-            self.extension.extend(ring, limb, &rows, words);
-            self.finish(ring, limb, poly.limb(limb), words);
+        let mut out: Vec<Poly<Ntt>> = polys
+            .iter()
+            .map(|_| Poly::unspecified(ring, Basis::chain(chain)))
+            .collect();
+        let limbs = out.iter_mut().enumerate().flat_map(|(p, out)| {
+            let limbs = out.limbs_mut().enumerate();
+            limbs.map(move |(limb, words)| (p, limb, words))
+        });
+        in_any_order(limbs, |(p, limb, words)| {
+            self.extension.extend(ring, limb, &rows[p], words);
+            ring.table(limb).forward(words);
+            let (q, [_, minus_inverse]) = (&ring.moduli()[limb], self.inverses[limb]);
+            let values = polys[p].limb(limb);
+            kernels::subtract_scale_assign(ring.isa(), q, words, values, minus_inverse);
         });
         out
     }
@@ -78,11 +89,11 @@ impl Evaluator {
         let below = a.level_below()?;
         let division = &self.rescale[a.level().0];
         Ok(Ciphertext {
-            parts: a
-                .parts
-                .iter()
-                .map(|part| division.apply(self.ring(), part, below.limbs()))
-                .collect(),
+            parts: division.apply(
+                self.ring(),
+                &a.parts.iter().collect::<Vec<_>>(),
+                below.limbs(),
+            ),
             scale: a.scale.divided_by(self.modulus(a.level()))?,
             ..a.without_parts()
         })

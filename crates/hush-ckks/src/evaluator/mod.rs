@@ -6,6 +6,7 @@
 //! d = ceil((l + 1)/K) digits.
 
 mod arithmetic;
+mod digits;
 mod division;
 mod key_switch;
 mod multiply;
@@ -13,8 +14,9 @@ mod rotate;
 
 use hush_ring::{Extension, Ring};
 
+pub use self::digits::Digits;
 use self::division::Division;
-pub use self::key_switch::{Digits, Extended, Hoisted};
+pub use self::key_switch::Extended;
 use crate::{CkksError, Level, Parameters};
 
 /// Evaluates on ciphertexts of one parameter set. Holds the tables of base extension; make

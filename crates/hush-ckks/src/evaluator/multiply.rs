@@ -123,7 +123,7 @@ impl Evaluator {
     ) -> [Poly<Ntt>; 2] {
         let finish = Finish {
             lifted: [Some(&a.parts[0]), Some(&a.parts[1])],
-            automorphism: None,
+            ..Finish::default()
         };
         self.switch_and_divide(&self.digits(&a.parts[2]), key, division, &finish)
     }

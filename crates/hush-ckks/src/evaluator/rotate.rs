@@ -1,10 +1,10 @@
 //! Rotations of the slots, conjugation, and sums of rotations.
 
-use hush_ring::{Basis, Poly};
+use hush_ring::{Basis, Ntt, Poly};
 use hush_simd::kernels;
 
-use super::key_switch::{Digits, Finish};
-use super::{Evaluator, Extended};
+use super::key_switch::{Finish, pairs};
+use super::{Digits, Evaluator, Extended};
 use crate::{Ciphertext, CkksError, EvaluationKeys, GaloisElement, SwitchingKey};
 
 impl Evaluator {
@@ -49,7 +49,7 @@ impl Evaluator {
     }
 
     fn apply(&self, a: &Ciphertext, element: GaloisElement, key: &SwitchingKey) -> Ciphertext {
-        self.rotated(a, element, key, &self.digits(&a.parts[1]))
+        self.rotated(a, element, key, &self.digits(&a.parts[1]), None)
     }
 
     fn rotated(
@@ -58,10 +58,12 @@ impl Evaluator {
         element: GaloisElement,
         key: &SwitchingKey,
         digits: &Digits<'_>,
+        added: Option<[&Poly<Ntt>; 2]>,
     ) -> Ciphertext {
         let finish = Finish {
             lifted: [Some(&a.parts[0]), None],
             automorphism: Some(element),
+            added,
         };
         Ciphertext {
             parts: self
@@ -85,7 +87,7 @@ impl Evaluator {
     ) -> Result<Vec<Ciphertext>, CkksError> {
         self.check_keys(a, keys)?;
         a.check_parts(2)?;
-        let hoisted = self.hoist(&a.parts[1]);
+        let digits = self.hoist(&a.parts[1]);
         steps
             .iter()
             .map(|&steps| {
@@ -95,7 +97,7 @@ impl Evaluator {
                 }
                 let key = keys.rotation(steps, a.level())?;
                 let element = GaloisElement::rotation(&self.parameters, steps);
-                Ok(self.rotated(a, element, key, &(&hoisted).into()))
+                Ok(self.rotated(a, element, key, &digits, None))
             })
             .collect()
     }
@@ -130,7 +132,12 @@ impl Evaluator {
                 copies -= 1;
                 a.clone()
             }
-            [(element, key)] => self.apply(a, element, key),
+            [(element, key)] => {
+                copies -= 1;
+                let [part0, part1] = [&a.parts[0], &a.parts[1]];
+                let digits = self.digits(part1);
+                self.rotated(a, element, key, &digits, Some([part0, part1]))
+            }
             _ => Ciphertext {
                 parts: self
                     .divide_special(&self.sum_of_rotations(a, &keyed))
@@ -151,29 +158,36 @@ impl Evaluator {
         keyed: &[(GaloisElement, &SwitchingKey)],
     ) -> Extended {
         let ring = self.ring();
-        let degree = ring.degree();
         let digits = self.digits(&a.parts[1]);
-        let chain = a.level().limbs();
-        let basis = Basis::extended(chain);
+        let level = a.level();
+        let basis = Basis::extended(level.limbs());
         let keyed: Vec<_> = keyed
             .iter()
             .map(|(element, key)| (ring.permutation(element.value() as usize), *key))
             .collect();
-        let mut parts = [0; 2].map(|_| Poly::zero(ring, basis));
-        ring.for_each_limb_of(parts.each_mut(), |limb, [sum0, sum1]| {
-            let q = ring.modulus_of(basis, limb);
-            let mut switched = ring.pool().take(2 * degree);
-            let (out0, out1) = switched.split_at_mut(degree);
-            self.with_limb(&digits, limb, |values| {
-                for (permutation, key) in &keyed {
-                    self.inner_product(a.level(), limb, values, key, [out0, out1]);
-                    if limb < chain {
-                        self.add_lifted_limb(limb, out0, &a.parts[0]);
-                    }
-                    kernels::permute_add_assign(ring.isa(), q, permutation, sum0, out0);
-                    kernels::permute_add_assign(ring.isa(), q, permutation, sum1, out1);
+        let mut parts = [0; 2].map(|_| Poly::unspecified(ring, basis));
+        let limbs = pairs(&mut parts).enumerate();
+        self.for_each_tile(&(&digits).into(), limbs.collect(), |at, values, mut out| {
+            let q = ring.modulus_of(basis, at.limb);
+            let length = out[0].len();
+            let mut scratch = ring.pool().take(2 * length);
+            let (words0, words1) = scratch.split_at_mut(length);
+            for (i, (permutation, key)) in keyed.iter().enumerate() {
+                let tile = permutation.tile(at.first, length);
+                let first = tile.source();
+                let sums = [&mut *words0, &mut *words1];
+                self.inner_product_from(level, at.limb, first, values, key, sums);
+                if at.limb < level.limbs() {
+                    self.add_lifted_from(at.limb, first, words0, &a.parts[0]);
                 }
-            });
+                for (out, words) in out.iter_mut().zip([&*words0, &*words1]) {
+                    if i == 0 {
+                        kernels::permute_tile(ring.isa(), tile, out, words);
+                    } else {
+                        kernels::permute_add_tile(ring.isa(), q, tile, out, words);
+                    }
+                }
+            }
         });
         Extended { parts }
     }

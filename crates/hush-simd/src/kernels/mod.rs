@@ -19,6 +19,8 @@ pub use elementwise::{
 };
 pub use mirrored::{MIRRORED_BLOCK, MirroredTerm, Residues, mirrored_sums, offset_residues};
 pub use packed::{PackedRows, inner_product};
-pub use permute::{BlockPermutation, permute, permute_add_assign};
+pub use permute::{
+    BlockPermutation, PermutationTile, permute, permute_add_assign, permute_add_tile, permute_tile,
+};
 pub use product::{paired_inner_product, tensor_into};
 pub use words::PackedWords;

@@ -164,20 +164,26 @@ impl Source for (&[u32], &[u16], &[u8]) {
     }
 }
 
-/// The two inner products of key switching on one limb: out0 = Σ digits\[d\] · row 2d of
-/// the key, out1 = Σ digits\[d\] · row 2d + 1.
+/// The two inner products of key switching on one limb, or on a part of it that begins at
+/// word `first`, both multiples of 32: out0 = Σ digits\[d\] · row 2d of the key, out1 = Σ
+/// digits\[d\] · row 2d + 1. Digits and key are those of the whole limb.
 pub fn inner_product(
     isa: Isa,
     q: &Modulus,
+    first: usize,
     [out0, out1]: [&mut [u64]; 2],
     digits: &[&[u64]],
     key: &PackedRows,
 ) {
     let length = out0.len();
     assert_eq!(out1.len(), length, "output length");
-    assert_eq!(key.length(), length, "key length");
     assert!(
-        digits.iter().all(|digit| digit.len() == length),
+        first.is_multiple_of(TILE) && length.is_multiple_of(TILE),
+        "parts of whole tiles"
+    );
+    assert!(first + length <= key.length(), "key length");
+    assert!(
+        digits.iter().all(|digit| digit.len() == key.length()),
         "digit length"
     );
     assert!(key.rows() >= 2 * digits.len(), "rows of the key");
@@ -187,6 +193,7 @@ pub fn inner_product(
         ($key:expr) => {
             isa.run(InnerProduct {
                 q,
+                first,
                 out0,
                 out1,
                 digits,
@@ -206,6 +213,7 @@ pub fn inner_product(
 
 struct InnerProduct<'a, S> {
     q: &'a Modulus,
+    first: usize,
     out0: &'a mut [u64],
     out1: &'a mut [u64],
     digits: &'a [&'a [u64]],
@@ -226,11 +234,12 @@ impl<S: Source> Kernel for InnerProduct<'_, S> {
 }
 
 impl<S: Source> InnerProduct<'_, S> {
-    /// `U` vectors at `at`, their sums in registers; a tile is a whole number of blocks.
+    /// `U` vectors at `to`, their sums in registers; a tile is a whole number of blocks.
     #[inline(always)]
-    fn block<L: Lanes, const U: usize>(&mut self, lanes: L, at: usize) {
+    fn block<L: Lanes, const U: usize>(&mut self, lanes: L, to: usize) {
         let q = lanes.modulus(self.q);
         let size = U * L::WIDTH;
+        let at = self.first + to;
         let tile = at / TILE * self.rows * TILE + at % TILE;
         let mut sums = [[lanes.zero_sum(); U]; 2];
         let mut start = 0;
@@ -255,7 +264,7 @@ impl<S: Source> InnerProduct<'_, S> {
             sums = sums.map(|half| half.map(|sum| lanes.settle(sum, q)));
             start = end;
         }
-        let outs = [&mut self.out0[at..at + size], &mut self.out1[at..at + size]];
+        let outs = [&mut self.out0[to..to + size], &mut self.out1[to..to + size]];
         for (out, sums) in outs.into_iter().zip(sums) {
             for (to, sum) in out.chunks_exact_mut(L::WIDTH).zip(sums) {
                 lanes.store(lanes.finish(sum, q), to);

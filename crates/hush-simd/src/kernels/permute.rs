@@ -47,26 +47,59 @@ impl BlockPermutation {
         Self { blocks, patterns }
     }
 
+    /// The part of it that gives words `at .. at + length` of the result: a power of two of
+    /// words, at least eight, at a multiple of their number.
+    pub fn tile(&self, at: usize, length: usize) -> PermutationTile<'_> {
+        assert!(
+            length.is_power_of_two() && length >= 8 && at.is_multiple_of(length),
+            "a tile is an aligned power of two"
+        );
+        let blocks = &self.blocks[at / 8..(at + length) / 8];
+        PermutationTile {
+            blocks,
+            source: blocks[0] as usize & !(length - 1),
+            patterns: &self.patterns,
+        }
+    }
+}
+
+/// A part of a permutation. In bit-reversed order the exponents of an aligned tile agree
+/// modulo a power of two, so that its words come from one aligned tile.
+#[derive(Clone, Copy, Debug)]
+pub struct PermutationTile<'a> {
+    blocks: &'a [u32],
+    source: usize,
+    patterns: &'a [[u64; 8]; 8],
+}
+
+impl PermutationTile<'_> {
+    /// Where the tile that its words come from begins.
+    pub fn source(&self) -> usize {
+        self.source
+    }
+
     #[inline(always)]
     fn entry(&self, block: usize) -> (usize, &[u64; 8]) {
-        let entry = self.blocks[block];
-        ((entry & !7) as usize, &self.patterns[(entry & 7) as usize])
+        let entry = self.blocks[block] as usize;
+        ((entry & !7) - self.source, &self.patterns[entry & 7])
     }
 }
 
 /// out\[i\] = a\[permutation(i)\].
 pub fn permute(isa: Isa, permutation: &BlockPermutation, out: &mut [u64], a: &[u64]) {
-    assert_eq!(out.len(), 8 * permutation.blocks.len(), "output length");
+    let tile = permutation.tile(0, 8 * permutation.blocks.len());
+    permute_tile(isa, tile, out, a);
+}
+
+/// [`permute`] of a tile: `a` is the tile at [`PermutationTile::source`].
+pub fn permute_tile(isa: Isa, tile: PermutationTile<'_>, out: &mut [u64], a: &[u64]) {
+    assert_eq!(out.len(), 8 * tile.blocks.len(), "output length");
     assert_eq!(a.len(), out.len(), "operand length");
-    isa.run(Permute {
-        permutation,
-        out,
-        a,
-    });
+    isa.run(Permute { tile, out, a });
 }
 
 struct Permute<'a> {
-    permutation: &'a BlockPermutation,
+    tile: PermutationTile<'a>,
     out: &'a mut [u64],
     a: &'a [u64],
 }
@@ -77,7 +110,7 @@ impl Kernel for Permute<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
         for (block, to) in self.out.chunks_exact_mut(8).enumerate() {
-            let (from, pattern) = self.permutation.entry(block);
+            let (from, pattern) = self.tile.entry(block);
             lanes.permute_block(&self.a[from..from + 8], pattern, to);
         }
     }
@@ -91,19 +124,26 @@ pub fn permute_add_assign(
     out: &mut [u64],
     a: &[u64],
 ) {
-    assert_eq!(out.len(), 8 * permutation.blocks.len(), "output length");
+    let tile = permutation.tile(0, 8 * permutation.blocks.len());
+    permute_add_tile(isa, q, tile, out, a);
+}
+
+/// [`permute_add_assign`] of a tile: `a` is the tile at [`PermutationTile::source`].
+pub fn permute_add_tile(
+    isa: Isa,
+    q: &Modulus,
+    tile: PermutationTile<'_>,
+    out: &mut [u64],
+    a: &[u64],
+) {
+    assert_eq!(out.len(), 8 * tile.blocks.len(), "output length");
     assert_eq!(a.len(), out.len(), "operand length");
-    isa.run(PermuteAdd {
-        q,
-        permutation,
-        out,
-        a,
-    });
+    isa.run(PermuteAdd { q, tile, out, a });
 }
 
 struct PermuteAdd<'a> {
     q: &'a Modulus,
-    permutation: &'a BlockPermutation,
+    tile: PermutationTile<'a>,
     out: &'a mut [u64],
     a: &'a [u64],
 }
@@ -116,7 +156,7 @@ impl Kernel for PermuteAdd<'_> {
         let q = lanes.modulus(self.q);
         let mut moved = [0; 8];
         for (block, to) in self.out.chunks_exact_mut(8).enumerate() {
-            let (from, pattern) = self.permutation.entry(block);
+            let (from, pattern) = self.tile.entry(block);
             lanes.permute_block(&self.a[from..from + 8], pattern, &mut moved);
             for (to, a) in to
                 .chunks_exact_mut(L::WIDTH)
