@@ -13,6 +13,9 @@ pub struct Composition {
     steps: Vec<Step>,
 }
 
+/// Arguments, less one, on which [`Composition::is_defined_on`] looks.
+const SAMPLES: i32 = 256;
+
 /// One step of a [`Composition`]. Operand 0 is `x`, operand `n` the result of the `n`-th step.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -28,7 +31,7 @@ pub enum Step {
     },
     /// A function of one operand.
     Function {
-        /// The function; it should be defined everywhere.
+        /// The function.
         function: Function,
         /// The operand.
         input: usize,
@@ -62,6 +65,11 @@ impl Composition {
 
     /// The value at `x`.
     pub fn evaluate(&self, x: f64) -> f64 {
+        self.values(x)[self.steps.len()]
+    }
+
+    /// `x` and the results of all steps.
+    fn values(&self, x: f64) -> Vec<f64> {
         let mut values = Vec::with_capacity(self.steps.len() + 1);
         values.push(x);
         for step in &self.steps {
@@ -79,7 +87,40 @@ impl Composition {
                 } => operator.evaluate(values[*left], values[*right]),
             });
         }
-        values[self.steps.len()]
+        values
+    }
+
+    /// Where it is defined as far as its steps on `x` itself tell; see [`Function::domain`].
+    pub(crate) fn domain(&self) -> (f64, f64) {
+        let whole = (f64::NEG_INFINITY, f64::INFINITY);
+        self.steps.iter().fold(whole, |(least, greatest), step| {
+            let (low, high) = match step {
+                Step::Function { function, input: 0 } => function.domain(),
+                _ => whole,
+            };
+            (least.max(low), greatest.min(high))
+        })
+    }
+
+    /// Whether every step is defined for what reaches it from the closed interval, judged on
+    /// samples.
+    pub(crate) fn is_defined_on(&self, low: f64, high: f64) -> bool {
+        let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); self.steps.len() + 1];
+        for sample in 0..=SAMPLES {
+            let x = low + (high - low) * f64::from(sample) / f64::from(SAMPLES);
+            for (range, value) in ranges.iter_mut().zip(self.values(x)) {
+                if !value.is_finite() {
+                    return false;
+                }
+                *range = (range.0.min(value), range.1.max(value));
+            }
+        }
+        self.steps.iter().all(|step| match step {
+            Step::Function { function, input } => {
+                function.is_defined_on(ranges[*input].0, ranges[*input].1)
+            }
+            _ => true,
+        })
     }
 
     pub(crate) fn is_finite(&self) -> bool {

@@ -162,6 +162,7 @@ impl Function {
             Function::Log | Function::Sqrt | Function::Reciprocal | Function::Power { .. } => {
                 (0.0, f64::INFINITY)
             }
+            Function::Composition(composition) => composition.domain(),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
@@ -169,6 +170,9 @@ impl Function {
     /// Whether the function is defined on the whole closed interval, which for
     /// [`Function::Reciprocal`] may also lie below zero.
     pub fn is_defined_on(&self, low: f64, high: f64) -> bool {
+        if let Function::Composition(composition) = self {
+            return composition.is_defined_on(low, high);
+        }
         let (least, greatest) = self.domain();
         let negative = matches!(self, Function::Reciprocal) && high < 0.0;
         low.is_finite() && high.is_finite() && (negative || (least < low && high < greatest))

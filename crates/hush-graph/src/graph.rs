@@ -115,6 +115,16 @@ impl Graph {
         &self.notes
     }
 
+    /// The same graph with fewer outputs; they must be among its own.
+    pub(crate) fn with_outputs(mut self, outputs: Vec<Output>) -> Graph {
+        self.outputs = outputs;
+        self
+    }
+
+    pub(crate) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
     /// The node that computes `value`; `None` for inputs. Costs a binary search.
     pub fn producer(&self, value: ValueId) -> Option<&Node> {
         let position = self
@@ -259,6 +269,11 @@ impl GraphBuilder {
     /// A value defined so far. Panics on an id of another, larger graph.
     pub fn value(&self, id: ValueId) -> &Value {
         self.graph.value(id)
+    }
+
+    /// The node that computes `value`, as [`Graph::producer`].
+    pub fn producer(&self, value: ValueId) -> Option<&Node> {
+        self.graph.producer(value)
     }
 
     /// Checks names and returns the graph.

@@ -223,16 +223,155 @@ fn shared_activation_is_computed_once() {
 }
 
 #[test]
-fn other_functions_stay() {
+fn several_functions_of_one_value_are_one() {
     let mut b = Builder::new();
     let relu = b.apply(Function::Relu, b.x);
     let y = b.node(MULTIPLY, &[relu, b.x]);
-    let sigmoid = b.apply(Function::Sigmoid, b.x);
-    let z = b.node(MULTIPLY, &[sigmoid, sigmoid]);
-    let relu = Operator::Elementwise(Function::Relu);
-    let sigmoid = Operator::Elementwise(Function::Sigmoid);
-    let expected = vec![relu, MULTIPLY, sigmoid, polynomial(&[0.0, 0.0, 1.0])];
+    let tanh = b.apply(Function::Tanh, b.x);
+    let z = b.power(3, tanh);
+    let texts: Vec<String> = b
+        .simplified(&[y, z])
+        .nodes()
+        .iter()
+        .map(|node| match &node.operator {
+            Operator::Elementwise(function) => function.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [
+        "composition(a1 = relu of x; a1 · x)",
+        "composition(a1 = tanh of x; polynomial(1·x^3) of a1)",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn single_functions_stay() {
+    let mut b = Builder::new();
+    let relu = b.apply(Function::Relu, b.x);
+    let y = b.node(ADD, &[relu, b.x]);
+    let sine = b.apply(Function::Sin, b.x);
+    let z = b.affine(2.0, 1.0, sine);
+    let expected = vec![
+        Operator::Elementwise(Function::Relu),
+        ADD,
+        Operator::Elementwise(Function::Sin),
+        Operator::affine(2.0, 1.0),
+    ];
     assert_eq!(operators(&b.simplified(&[y, z])), expected);
+}
+
+fn only(graph: &Graph) -> Function {
+    match operators(graph).as_slice() {
+        [Operator::Elementwise(function)] => function.clone(),
+        _ => panic!("{graph}"),
+    }
+}
+
+fn clip(minimum: Option<f64>, maximum: Option<f64>) -> Function {
+    Function::Clip { minimum, maximum }
+}
+
+#[test]
+fn mish_and_softplus_from_exponentials() {
+    let mut b = Builder::new();
+    let exp = b.apply(Function::Exp, b.x);
+    let sum = b.affine(1.0, 1.0, exp);
+    let softplus = b.apply(Function::Log, sum);
+    assert_eq!(only(&b.simplified(&[softplus])), Function::Softplus);
+
+    let mut b = Builder::new();
+    let softplus = b.apply(Function::Softplus, b.x);
+    let tanh = b.apply(Function::Tanh, softplus);
+    let y = b.node(MULTIPLY, &[b.x, tanh]);
+    assert_eq!(only(&b.simplified(&[y])), Function::Mish);
+}
+
+#[test]
+fn hard_swish_and_hard_sigmoid_with_their_scale_last() {
+    for scale_first in [true, false] {
+        let sixth = f64::from(1f32 / 6.0);
+        let mut b = Builder::new();
+        let shifted = b.affine(1.0, 3.0, b.x);
+        let gate = b.apply(clip(Some(0.0), Some(6.0)), shifted);
+        let y = if scale_first {
+            let gate = b.affine(sixth, 0.0, gate);
+            b.node(MULTIPLY, &[b.x, gate])
+        } else {
+            let product = b.node(MULTIPLY, &[b.x, gate]);
+            b.affine(sixth, 0.0, product)
+        };
+        assert_eq!(only(&b.simplified(&[y])), Function::HardSwish);
+    }
+    let mut b = Builder::new();
+    let shifted = b.affine(1.0, 3.0, b.x);
+    let gate = b.apply(clip(Some(0.0), Some(6.0)), shifted);
+    let y = b.affine(1.0 / 6.0, 0.0, gate);
+    let expected = Function::HardSigmoid {
+        alpha: 0.166667,
+        beta: 0.5,
+    };
+    match only(&b.simplified(&[y])) {
+        Function::HardSigmoid { alpha, beta } => {
+            assert!((alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5);
+        }
+        other => panic!("{other} instead of {expected}"),
+    }
+}
+
+#[test]
+fn sigmoids_and_roots_by_division() {
+    let mut b = Builder::new();
+    let negative = b.affine(-1.0, 0.0, b.x);
+    let exp = b.apply(Function::Exp, negative);
+    let sum = b.affine(1.0, 1.0, exp);
+    let y = b.apply(Function::Reciprocal, sum);
+    assert_eq!(only(&b.simplified(&[y])), Function::Sigmoid);
+
+    let mut b = Builder::new();
+    let size = b.apply(Function::Abs, b.x);
+    let sum = b.affine(1.0, 1.0, size);
+    let inverse = b.apply(Function::Reciprocal, sum);
+    let y = b.node(MULTIPLY, &[b.x, inverse]);
+    assert_eq!(only(&b.simplified(&[y])), Function::Softsign);
+}
+
+/// What normalisation layers divide by: the small addend counts.
+#[test]
+fn reciprocal_roots_keep_what_is_added_before() {
+    let mut b = Builder::new();
+    let shifted = b.affine(1.0, 2.5, b.x);
+    let root = b.apply(Function::Sqrt, shifted);
+    let y = b.apply(Function::Reciprocal, root);
+    let graph = b.simplified(&[y]);
+    let last = operators(&graph).pop().unwrap();
+    let power = Function::Power { exponent: -0.5 };
+    assert_eq!(last, Operator::Elementwise(power), "{graph}");
+}
+
+#[test]
+fn relu_in_pieces() {
+    let mut b = Builder::new();
+    let relu = b.apply(Function::Relu, b.x);
+    let y = b.apply(clip(None, Some(6.0)), relu);
+    assert_eq!(only(&b.simplified(&[y])), clip(Some(0.0), Some(6.0)));
+
+    let mut b = Builder::new();
+    let scaled = b.affine(f64::from(0.1f32), 0.0, b.x);
+    let y = b.node(Operator::Binary(BinaryOperator::Maximum), &[b.x, scaled]);
+    assert_eq!(
+        only(&b.simplified(&[y])),
+        Function::LeakyRelu { slope: 0.1 }
+    );
+}
+
+#[test]
+fn a_sigmoid_at_the_end_stays() {
+    let mut b = Builder::new();
+    let relu = b.apply(Function::Relu, b.x);
+    let y = b.apply(Function::Sigmoid, relu);
+    let expected = [Function::Relu, Function::Sigmoid].map(Operator::Elementwise);
+    assert_eq!(operators(&b.simplified(&[y])), expected);
 }
 
 #[test]
