@@ -43,6 +43,21 @@ impl Constant {
         }
     }
 
+    /// The elements of a stored tensor of text; `None` if it holds numbers.
+    pub(crate) fn texts(proto: &TensorProto) -> Option<Vec<String>> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let is_text = proto.data_type == DataType::String as i32;
+        is_text.then(|| proto.string_data.iter().map(text).collect())
+    }
+
+    /// The integers from zero to `count`, which is not included.
+    pub(crate) fn positions(count: usize) -> Constant {
+        Constant {
+            shape: vec![count],
+            elements: Elements::Integers((0..count as i64).collect()),
+        }
+    }
+
     /// Reads a stored tensor. Allocates no more than the data that is there.
     pub(crate) fn from_proto(
         proto: &TensorProto,

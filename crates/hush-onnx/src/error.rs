@@ -96,6 +96,14 @@ pub enum ImportError {
         /// What was found.
         reason: String,
     },
+    /// A function that the model brings along cannot be used.
+    #[error("function `{name}`: {reason}; export the model with its functions inlined")]
+    Function {
+        /// The function.
+        name: String,
+        /// What stands in the way.
+        reason: String,
+    },
     /// Nodes depend on each other in a circle.
     #[error("nodes form a cycle: {}", nodes.join(" → "))]
     Cycle {

@@ -3,9 +3,10 @@
 use crate::constant::Constant;
 use crate::inputs::check_inputs;
 use crate::node::{Environment, Known, NodeContext, Problem};
+use crate::operators::ml;
 use crate::order::order;
-use crate::{ImportError, NodeProblem, fold, model, operators};
-use hush_graph::{Graph, GraphBuilder};
+use crate::{ImportError, NodeProblem, branch, fold, functions, model, operators};
+use hush_graph::{Graph, GraphBuilder, Operator, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tract_onnx::pb::{GraphProto, NodeProto};
@@ -20,6 +21,8 @@ const MATRIX_ENTRIES: usize = 1 << 24;
 pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     let proto = model::decode(bytes)?;
     let (graph, operator_set) = model::check_header(&proto)?;
+    let inlined = functions::inline(&proto, operator_set)?;
+    let graph = inlined.as_ref().unwrap_or(graph);
     let mut environment = prepare(graph, operator_set)?;
     let mut problems: Vec<NodeProblem> = Vec::new();
     for node in order(graph)? {
@@ -31,27 +34,72 @@ pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
     if !problems.is_empty() {
         return Err(ImportError::Nodes(problems));
     }
+    outputs(graph, &mut environment)?;
+    Ok(environment.builder.build()?)
+}
+
+/// Declares the outputs, as far as they can be computed.
+fn outputs(graph: &GraphProto, environment: &mut Environment) -> Result<(), ImportError> {
+    let mut left_out = Vec::new();
     for output in &graph.output {
-        match environment.known.get(&output.name) {
-            Some(Known::Data(value)) => environment.builder.output(output.name.clone(), *value)?,
-            _ => {
-                let reason = "this output of the model does not depend on its inputs".to_string();
-                return Err(ImportError::Tensor {
-                    tensor: output.name.clone(),
-                    reason,
-                });
+        let name = output.name.clone();
+        match environment.known.get(&name) {
+            Some(Known::Data(value)) => {
+                let classes = classes(environment, *value);
+                environment
+                    .builder
+                    .output_of_classes(name, *value, classes)?;
             }
+            _ => match environment.left_out.get(&name) {
+                Some(problem) => left_out.push((name, problem.clone())),
+                None => {
+                    let reason = "this output of the model does not depend on its inputs";
+                    return Err(ImportError::Tensor {
+                        tensor: name,
+                        reason: reason.to_string(),
+                    });
+                }
+            },
         }
     }
-    Ok(environment.builder.build()?)
+    if left_out.len() == graph.output.len() {
+        let problems = left_out.into_iter().map(|(_, problem)| problem);
+        return Err(ImportError::Nodes(problems.collect()));
+    }
+    for (name, problem) in left_out {
+        let note = format!("output `{name}` is left out: {problem}");
+        environment.builder.note(note);
+    }
+    Ok(())
+}
+
+/// What the indices in `value` stand for; moving them changes nothing about that.
+fn classes(environment: &Environment, mut value: ValueId) -> Vec<String> {
+    loop {
+        if let Some(classes) = environment.classes.get(&value) {
+            return classes.clone();
+        }
+        match environment.builder.producer(value) {
+            Some(node) if matches!(node.operator, Operator::Movement(_)) => value = node.inputs[0],
+            _ => return Vec::new(),
+        }
+    }
 }
 
 /// Inputs and stored tensors.
 fn prepare(graph: &GraphProto, operator_set: i64) -> Result<Environment, ImportError> {
     let mut known = BTreeMap::new();
     let mut stored_elements = 0;
+    let mut texts = BTreeMap::new();
     for tensor in &graph.initializer {
-        let constant = Constant::from_proto(tensor, "")?;
+        let constant = match Constant::texts(tensor) {
+            None => Constant::from_proto(tensor, "")?,
+            Some(strings) => {
+                let positions = Constant::positions(strings.len());
+                texts.insert(tensor.name.clone(), strings);
+                positions
+            }
+        };
         stored_elements += constant.size();
         if known
             .insert(tensor.name.clone(), Known::Constant(Arc::new(constant)))
@@ -91,13 +139,33 @@ fn prepare(graph: &GraphProto, operator_set: i64) -> Result<Environment, ImportE
         single_sample,
         budget,
         matrix_budget: MATRIX_ENTRIES,
+        read: names_read(graph),
+        texts,
+        classes: BTreeMap::new(),
+        left_out: BTreeMap::new(),
     })
 }
 
-fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Problem> {
+fn names_read(graph: &GraphProto) -> BTreeSet<String> {
+    let inputs = graph.node.iter().flat_map(|node| {
+        let direct = node.input.iter().map(String::as_str);
+        direct.chain(branch::captured(node)).map(str::to_string)
+    });
+    let outputs = graph.output.iter().map(|output| output.name.clone());
+    inputs.chain(outputs).collect()
+}
+
+pub(crate) fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Problem> {
     let standard = node.domain.is_empty() || node.domain == "ai.onnx";
-    let import = operators::find(&node.op_type).filter(|_| standard);
+    let import = match standard {
+        true => operators::find(&node.op_type),
+        false if node.domain == ml::DOMAIN => ml::find(&node.op_type),
+        false => None,
+    };
     let fold = fold::find(&node.op_type).filter(|_| standard);
+    if standard && node.op_type == "If" {
+        return branch::import(node, environment);
+    }
     if import.is_none() && fold.is_none() {
         return Err(operators::unsupported(node));
     }
@@ -129,15 +197,23 @@ fn import_node(node: &NodeProto, environment: &mut Environment) -> Result<(), Pr
 }
 
 /// Marks the results of `node` as unknown.
-fn lose(node: &NodeProto, environment: &mut Environment) {
+pub(crate) fn lose(node: &NodeProto, environment: &mut Environment) {
     let known = &environment.known;
     let mut inputs = node.input.iter().filter_map(|input| known.get(input));
     // A shape is constant, whatever the values are.
     let depends_on_data = node.op_type != "Shape" && inputs.any(Known::depends_on_data);
+    let cause = node
+        .input
+        .iter()
+        .find_map(|input| environment.left_out.get(input))
+        .cloned();
     for output in &node.output {
         environment
             .known
             .insert(output.clone(), Known::Lost { depends_on_data });
+        if let Some(cause) = &cause {
+            environment.left_out.insert(output.clone(), cause.clone());
+        }
     }
 }
 

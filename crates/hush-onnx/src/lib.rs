@@ -16,11 +16,13 @@
 
 #![forbid(unsafe_code)]
 
+mod branch;
 mod broadcast;
 mod constant;
 mod error;
 mod extremum;
 mod fold;
+mod functions;
 mod import;
 mod inputs;
 mod model;
@@ -35,7 +37,7 @@ mod window;
 
 pub use error::{ImportError, NodeProblem};
 pub use model::MAXIMUM_MODEL_BYTES;
-pub use operators::supported_operators;
+pub use operators::{ml::supported_ml_operators, supported_operators};
 
 use hush_graph::Graph;
 use std::path::Path;

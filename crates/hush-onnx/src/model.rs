@@ -1,6 +1,7 @@
 //! From bytes to a protobuf model whose header is acceptable.
 
 use crate::ImportError;
+use crate::operators::ml::DOMAIN;
 use prost::Message;
 use std::io::Read;
 use std::path::Path;
@@ -67,6 +68,14 @@ pub(crate) fn check_header(model: &ModelProto) -> Result<(&GraphProto, i64), Imp
         .filter(|import| standard(&import.domain))
         .map(|import| import.version)
         .max()
+        // A model of `ai.onnx.ml` operators alone needs no others.
+        .or_else(|| {
+            let other = model
+                .opset_import
+                .iter()
+                .any(|import| import.domain == DOMAIN);
+            other.then_some(NEWEST_OPERATOR_SET)
+        })
         .ok_or_else(|| ImportError::NotOnnx {
             reason: "it names no operator set".to_string(),
         })?;

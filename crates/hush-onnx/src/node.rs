@@ -3,7 +3,7 @@
 use crate::constant::{Constant, Elements};
 use crate::error::NodeProblem;
 use hush_graph::{Function, GraphBuilder, GraphError, Operator, Shape, Tensor, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 
@@ -116,6 +116,14 @@ pub(crate) struct Environment {
     pub(crate) single_sample: bool,
     /// How many constant elements may still be copied; a bound on memory for hostile files.
     pub(crate) budget: usize,
+    /// The names of all values that a node or an output reads.
+    pub(crate) read: BTreeSet<String>,
+    /// Stored tensors of text; their elements are known as positions.
+    pub(crate) texts: BTreeMap<String, Vec<String>>,
+    /// What indices stand for.
+    pub(crate) classes: BTreeMap<ValueId, Vec<String>>,
+    /// Results that cannot be computed, though others of the same node can, and why.
+    pub(crate) left_out: BTreeMap<String, NodeProblem>,
     /// How many entries the sparse matrices of the graph may still have; a bound on memory for
     /// hostile files, whose shapes can be much larger than the files.
     pub(crate) matrix_budget: usize,
@@ -294,8 +302,14 @@ impl NodeContext<'_> {
     }
 
     pub(crate) fn floats_attribute(&self, name: &str) -> Result<Option<Vec<f64>>, Problem> {
-        let floats = |a: &AttributeProto| a.floats.iter().map(|&x| f64::from(x)).collect();
-        Ok(self.attribute(name, AttributeType::Floats)?.map(floats))
+        let attribute = self.attribute(name, AttributeType::Floats)?;
+        Ok(attribute.map(|a| a.floats.iter().map(|&float| f64::from(float)).collect()))
+    }
+
+    pub(crate) fn texts_attribute(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let attribute = self.attribute(name, AttributeType::Strings)?;
+        Ok(attribute.map(|a| a.strings.iter().map(text).collect()))
     }
 
     pub(crate) fn text_attribute(&self, name: &str, default: &str) -> Result<String, Problem> {
@@ -371,6 +385,25 @@ impl NodeContext<'_> {
     pub(crate) fn has_output(&self, position: usize) -> bool {
         let name = self.node.output.get(position);
         name.is_some_and(|name| !name.is_empty())
+    }
+
+    /// Whether a node or an output of the model reads the result at `position`.
+    pub(crate) fn is_read(&self, position: usize) -> bool {
+        let name = self.node.output.get(position);
+        name.is_some_and(|name| self.environment.read.contains(name))
+    }
+
+    /// Declares that the result at `position` cannot be computed, though others can. An output of
+    /// the model that needs it is left out.
+    pub(crate) fn leave_out(&mut self, position: usize, problem: Problem) {
+        if !self.is_read(position) {
+            return;
+        }
+        let depends_on_data = true;
+        self.define_output(position, Known::Lost { depends_on_data });
+        let name = self.node.output[position].clone();
+        let problem = problem.at(self.node);
+        self.environment.left_out.insert(name, problem);
     }
 
     /// Adds the last node and declares its value the result.

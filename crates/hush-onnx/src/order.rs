@@ -1,6 +1,7 @@
 //! Which nodes matter, and in which order to take them.
 
 use crate::ImportError;
+use crate::branch::captured;
 use crate::node::node_name;
 use std::collections::{BTreeMap, BTreeSet};
 use tract_onnx::pb::{GraphProto, NodeProto};
@@ -29,7 +30,9 @@ pub(crate) fn order(graph: &GraphProto) -> Result<Vec<&NodeProto>, ImportError> 
         }
         let node = &graph.node[position];
         let mut needed = BTreeSet::new();
-        for input in node.input.iter().filter(|input| !input.is_empty()) {
+        let direct = node.input.iter().map(String::as_str);
+        let inputs = direct.chain(captured(node));
+        for input in inputs.filter(|input| !input.is_empty()) {
             needed.extend(find(node_name(node), input)?);
         }
         pending.extend(&needed);
