@@ -1,26 +1,49 @@
-//! Replaces functions by polynomials: the least degrees with which the outputs stay within their error share.
+//! Replaces functions by polynomials: the fewest levels with which the outputs stay close to the float model.
 //!
-//! The error that counts is the one on the model's outputs over the calibration rows, so a function whose result is
-//! damped later gets away with a lower degree. All functions share one local tolerance, which shrinks until the
-//! outputs are close enough.
+//! Functions are fitted in the order of their stages, each on the arguments that the already replaced ones before it give
+//! on the calibration rows, by weighted least squares (small mean error where arguments occur) or minimax (small largest
+//! error). For functions that are straight on both sides of zero every channel's arguments are scaled to be alike, which
+//! costs nothing where linear stages stand around them. How many levels each function gets is chosen by the errors of
+//! the outputs over the calibration rows: against [`Options::precision`] where it is given, otherwise against the
+//! classes that the outputs stand for.
 
-use hush_graph::Function;
-use hush_program::{Basis, Polynomial};
+mod batch;
+mod choose;
+mod fit;
+mod form;
+mod measure;
+mod rewrite;
+mod target;
 
 use crate::calibrate::Calibrated;
-use crate::chebyshev::{distance, interpolate};
 use crate::error::CompileError;
 use crate::monic::monic;
-use crate::network::{Index, Network, Stage, StageKind, Vector};
-use crate::options::{APPROXIMATION_SHARE, DEFAULT_LEAST, DEFAULT_SHARE, Options};
+use crate::network::{Network, StageKind};
+use crate::options::Options;
+use crate::quartic::quartics;
 use crate::report::curve::curve;
-use hush_graph::SparseMatrix;
+use batch::{Batch, work};
+use choose::{Subject, Trace};
+use fit::Norm;
+use form::{Notch, Substitute};
+pub use measure::Deviation;
+use measure::{Goal, Meter};
+use target::{Target, targets};
 
-/// Rows on which output errors are measured.
-const ROWS: usize = 512;
+/// Multiplications per run of the network while levels are chosen.
+const WORK: usize = 200_000_000;
 
-/// Halvings of the tolerance before giving up.
-const HALVINGS: usize = 40;
+/// Fewest rows on which levels are chosen.
+const LEAST_ROWS: usize = 64;
+
+/// Most rows that fits are made on.
+const MOST_ROWS: usize = 2048;
+
+/// Rows evaluated together when nothing but the outputs is kept.
+const CHUNK: usize = 128;
+
+/// Times that the choice is repeated against a stricter goal when it does not hold on all rows.
+const ATTEMPTS: usize = 6;
 
 /// One activation of the compiled model.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,11 +54,16 @@ pub struct Fit {
     pub function: String,
     /// Smallest and largest argument on the calibration data.
     pub range: (f64, f64),
-    /// The interval on which the polynomial is good: the range with its margin. The range itself for
-    /// polynomials that the model writes out.
+    /// The interval on which the replacement is good: the range with its margin. The range itself for polynomials that
+    /// the model writes out. Where channels are scaled it is that of the channel with the largest arguments.
     pub interval: (f64, f64),
-    /// Degree.
+    /// Degree of the polynomial; of the last one, for a composite sign.
     pub degree: usize,
+    /// Degrees of all polynomials that are applied in turn; more than one for a composite sign, whose value is
+    /// multiplied by the argument.
+    pub degrees: Vec<usize>,
+    /// Levels that it consumes.
+    pub levels: usize,
     /// Largest difference from the function on the interval; zero for polynomials written out.
     pub error: f64,
     /// Arguments on the calibration data outside the interval.
@@ -53,277 +81,218 @@ pub struct Approximated {
     pub fits: Vec<Fit>,
     /// Largest output difference to the float model on the calibration rows.
     pub error: f64,
+    /// Output differences to the float model on all calibration rows.
+    pub deviation: Deviation,
     /// Largest output error allowed, noise included: [`Options::precision`] or what stands for it.
     pub precision: f64,
-}
-
-struct Target<'n> {
-    stage: usize,
-    source: Index,
-    function: &'n Function,
-    interval: (f64, f64),
 }
 
 /// Replaces every function.
 ///
 /// # Errors
-/// [`CompileError::Approximation`] if the highest degree is not enough.
+/// [`CompileError::Domain`]; [`CompileError::Approximation`] if the highest degree is not enough.
 pub fn approximate(
     network: &Network,
     calibrated: &Calibrated,
     options: &Options,
 ) -> Result<Approximated, CompileError> {
-    let targets: Vec<Target<'_>> = network
-        .stages
-        .iter()
-        .enumerate()
-        .filter_map(|(stage, content)| match &content.kind {
-            StageKind::Function { source, function } => {
-                let interval = widen(calibrated.ranges[*source], options.activation_margin);
-                Some(Target {
-                    stage,
-                    source: *source,
-                    function,
-                    interval,
-                })
+    let targets = targets(network, calibrated)?;
+    let goal = Goal::new(network, calibrated, options);
+    if targets.is_empty() {
+        let (deviation, _) = verify(network, &[], &[], calibrated);
+        return Ok(finish(network.clone(), Vec::new(), deviation, &goal));
+    }
+    let norms: &[Norm] = if goal.by_agreement() {
+        &[Norm::MeanSquare]
+    } else {
+        &[Norm::Largest, Norm::MeanSquare]
+    };
+    let mut best: Option<Trace> = None;
+    for &norm in norms {
+        let trace = decide(network, calibrated, options, &targets, &goal, norm);
+        let better = |known: &Trace| {
+            let order = |trace: &Trace| (!goal.met(&trace.deviation), trace.cost());
+            match order(&trace).cmp(&order(known)) {
+                std::cmp::Ordering::Equal => trace.deviation.largest < known.deviation.largest,
+                order => order.is_lt(),
             }
-            _ => None,
-        })
+        };
+        if best.as_ref().is_none_or(better) {
+            best = Some(trace);
+        }
+    }
+    let substitutes = best.map(|trace| trace.substitutes).unwrap_or_default();
+    let (deviation, outside) = verify(network, &targets, &substitutes, calibrated);
+    if !goal.met(&deviation) && !goal.by_agreement() {
+        return Err(too_far(&targets, &substitutes, options, &goal, &deviation));
+    }
+    let fits = report(network, &targets, &substitutes, &outside, calibrated);
+    let rewritten = rewrite::rewrite(network, &targets, &substitutes);
+    Ok(finish(rewritten, fits, deviation, &goal))
+}
+
+fn finish(network: Network, fits: Vec<Fit>, deviation: Deviation, goal: &Goal) -> Approximated {
+    Approximated {
+        network: quartics(&monic(&network)),
+        fits,
+        error: deviation.largest,
+        deviation,
+        precision: goal.precision(deviation.largest),
+    }
+}
+
+/// Chooses notches on some rows, and fits them on many.
+fn decide(
+    network: &Network,
+    calibrated: &Calibrated,
+    options: &Options,
+    targets: &[Target],
+    goal: &Goal,
+    norm: Norm,
+) -> Trace {
+    let subject = |count: usize| Subject {
+        network,
+        calibrated,
+        targets,
+        rows: calibrated.spread(count),
+        margin: options.activation_margin,
+        norm,
+    };
+    let few = subject((WORK / work(network).max(1)).clamp(LEAST_ROWS, MOST_ROWS));
+    let many = subject(MOST_ROWS);
+    let scales: Vec<Vec<Notch>> = targets
+        .iter()
+        .map(|target| target.notches(options.max_degree))
         .collect();
-    let precision = target(calibrated, options);
-    let allowed = precision * APPROXIMATION_SHARE;
-    let mut tolerance = 64.0 * allowed;
-    let mut best: Option<(f64, Network, Vec<Polynomial>)> = None;
-    let mut fitted: Vec<usize> = vec![2; targets.len()];
-    for _ in 0..HALVINGS {
-        let mut polynomials = Vec::with_capacity(targets.len());
-        for (target, start) in targets.iter().zip(&mut fitted) {
-            let polynomial = least(target, *start, options.max_degree, tolerance);
-            *start = polynomial.degree().max(2);
-            polynomials.push(polynomial);
+    let mut strict = *goal;
+    let mut trace = few.choose(&scales, &strict);
+    for _ in 0..ATTEMPTS {
+        if few.rows.len() < many.rows.len() {
+            trace = many.trace(trace.notches, None);
         }
-        let candidate = substitute(network, &targets, &polynomials);
-        let error = deviation(&candidate, calibrated);
-        let exhausted = fitted.iter().all(|&degree| degree >= options.max_degree);
-        if best.as_ref().is_none_or(|(least, ..)| error < *least) {
-            best = Some((error, candidate, polynomials));
-        }
-        if error <= allowed || exhausted {
+        if goal.nearly_met(&trace.deviation) || few.rows.len() == many.rows.len() {
             break;
         }
-        tolerance /= 2.0;
+        strict = strict.stricter();
+        trace = few.choose(&scales, &strict);
     }
-    let Some((error, network, polynomials)) = best else {
-        return Ok(Approximated {
-            network: network.clone(),
-            fits: Vec::new(),
-            error: 0.0,
-            precision,
-        });
-    };
-    if error > allowed {
-        return Err(too_far(
-            &targets,
-            &polynomials,
-            &network,
-            options,
-            (allowed, error),
-        ));
-    }
-    let fits = report(&network, &targets, &polynomials, calibrated);
-    Ok(Approximated {
-        network: monic(&network),
-        fits,
-        error,
-        precision,
-    })
+    trace
 }
 
-/// The error asked for, or a share of the largest output.
-fn target(calibrated: &Calibrated, options: &Options) -> f64 {
-    options.precision.unwrap_or_else(|| {
-        let outputs = calibrated.outputs.iter().flatten().flatten();
-        let largest = outputs.fold(0.0f64, |most, output| most.max(output.abs()));
-        (DEFAULT_SHARE * largest).max(DEFAULT_LEAST)
-    })
-}
-
-fn widen((lo, hi): (f64, f64), margin: f64) -> (f64, f64) {
-    let width = (hi - lo).max(1e-6 * (1.0 + lo.abs().max(hi.abs())));
-    let extra = 0.5 * margin * width;
-    (lo - extra, hi + extra)
-}
-
-fn least(target: &Target<'_>, start: usize, max_degree: usize, tolerance: f64) -> Polynomial {
-    let (lo, hi) = target.interval;
-    let function = |x: f64| target.function.evaluate(x);
-    for degree in start.max(2)..max_degree {
-        let polynomial = interpolate(function, lo, hi, degree);
-        if distance(&polynomial, function, lo, hi) <= tolerance {
-            return polynomial;
-        }
-    }
-    interpolate(function, lo, hi, max_degree)
-}
-
-/// Puts the polynomials in place; the change to u of [−1, 1] goes into the linear stage before.
-fn substitute(network: &Network, targets: &[Target<'_>], polynomials: &[Polynomial]) -> Network {
-    let mut result = network.clone();
-    let uses = network.uses();
-    let mut inserted = Vec::new();
-    for (target, polynomial) in targets.iter().zip(polynomials) {
-        let (lo, hi) = target.interval;
-        let (factor, offset) = (2.0 / (hi - lo), -(lo + hi) / (hi - lo));
-        let producer = result
-            .stages
-            .iter_mut()
-            .find(|stage| stage.output == target.source);
-        let mut source = target.source;
-        match producer.map(|stage| &mut stage.kind) {
-            Some(StageKind::Linear { terms, bias }) if uses[source] == 1 => {
-                for (_, matrix) in terms.iter_mut() {
-                    *matrix = matrix.scale_rows(&vec![factor; matrix.rows()]);
+/// Output errors over all rows, and how many arguments of each target are out of its interval.
+fn verify(
+    network: &Network,
+    targets: &[Target],
+    substitutes: &[Substitute],
+    calibrated: &Calibrated,
+) -> (Deviation, Vec<usize>) {
+    let rows: Vec<usize> = (0..calibrated.rows.len()).collect();
+    let mut meter = Meter::default();
+    let mut outside = vec![0; targets.len()];
+    for rows in rows.chunks(CHUNK) {
+        let mut batch = Batch::new(network, calibrated, rows);
+        let mut remaining = network.uses();
+        let mut next = 0;
+        for (position, stage) in network.stages.iter().enumerate() {
+            let result = match targets.get(next).filter(|target| target.stage == position) {
+                Some(target) => {
+                    let values = batch.value(target.source);
+                    outside[next] += substitutes[next].outside(values, rows.len());
+                    next += 1;
+                    substitutes[next - 1].evaluate(values, rows.len())
                 }
-                bias.iter_mut()
-                    .for_each(|bias| *bias = *bias * factor + offset);
-            }
-            _ => {
-                let elements = result.values[source].elements;
-                let name = format!("{} scaled", result.values[source].name);
-                let vector = Vector {
-                    name,
-                    ..result.values[source].clone()
-                };
-                result.values.push(vector);
-                let output = result.values.len() - 1;
-                let matrix = SparseMatrix::identity(elements).scale_rows(&vec![factor; elements]);
-                let kind = StageKind::Linear {
-                    terms: vec![(source, matrix)],
-                    bias: vec![offset; elements],
-                };
-                let label = format!("{} (scaling)", network.stages[target.stage].label);
-                inserted.push((
-                    target.stage,
-                    Stage {
-                        label,
-                        output,
-                        kind,
-                    },
-                ));
-                source = output;
+                None => batch.compute(&stage.kind),
+            };
+            batch.set(stage.output, result);
+            for value in stage.kind.reads() {
+                remaining[value] -= 1;
+                if remaining[value] == 0 {
+                    batch.drop_value(value);
+                }
             }
         }
-        result.stages[target.stage].kind = StageKind::Polynomial {
-            source,
-            polynomial: polynomial.clone(),
-        };
+        meter.add(network, calibrated, rows, &batch);
     }
-    for (position, stage) in inserted.into_iter().rev() {
-        result.stages.insert(position, stage);
-    }
-    result
-}
-
-fn deviation(network: &Network, calibrated: &Calibrated) -> f64 {
-    let mut most = 0.0f64;
-    for row in calibrated.spread(ROWS) {
-        let slices: Vec<&[f64]> = calibrated.rows[row].iter().map(Vec::as_slice).collect();
-        let values = network.evaluate(&slices);
-        for (port, expected) in network.outputs.iter().zip(&calibrated.outputs[row]) {
-            for (found, expected) in values[port.value].iter().zip(expected) {
-                most = most.max((found - expected).abs());
-            }
-        }
-    }
-    most
+    (meter.finish(), outside)
 }
 
 fn too_far(
-    targets: &[Target<'_>],
-    polynomials: &[Polynomial],
-    network: &Network,
+    targets: &[Target],
+    substitutes: &[Substitute],
     options: &Options,
-    (allowed, reached): (f64, f64),
+    goal: &Goal,
+    deviation: &Deviation,
 ) -> CompileError {
-    let error = |index: usize| {
-        let (lo, hi) = targets[index].interval;
-        distance(
-            &polynomials[index],
-            |x| targets[index].function.evaluate(x),
-            lo,
-            hi,
-        )
-    };
+    let error = |index: usize| substitutes[index].error(&targets[index].function);
     let worst = (0..targets.len())
         .max_by(|&a, &b| error(a).total_cmp(&error(b)))
         .unwrap_or(0);
+    let (lo, hi) = substitutes[worst].interval;
+    let scale = substitutes[worst].largest_scale();
     CompileError::Approximation {
         degree: options.max_degree,
-        target: allowed,
-        reached,
-        node: network
-            .stages
-            .iter()
-            .filter(|stage| matches!(stage.kind, StageKind::Polynomial { .. }))
-            .nth(worst)
-            .map_or_else(String::new, |stage| stage.label.clone()),
-        lo: targets[worst].interval.0,
-        hi: targets[worst].interval.1,
-        suggestion: 1.05 * reached / APPROXIMATION_SHARE,
+        target: goal.largest,
+        reached: deviation.largest,
+        node: targets[worst].label.clone(),
+        lo: lo * scale,
+        hi: hi * scale,
+        suggestion: 1.05 * goal.precision(deviation.largest),
     }
 }
 
 fn report(
     network: &Network,
-    targets: &[Target<'_>],
-    polynomials: &[Polynomial],
+    targets: &[Target],
+    substitutes: &[Substitute],
+    outside: &[usize],
     calibrated: &Calibrated,
 ) -> Vec<Fit> {
     let mut fits = Vec::new();
-    let mut replaced = targets.iter().zip(polynomials);
+    let mut replaced = targets.iter().zip(substitutes).zip(outside);
     for stage in &network.stages {
-        let StageKind::Polynomial { source, polynomial } = &stage.kind else {
-            continue;
-        };
-        let fit = if polynomial.basis == Basis::Power {
-            let range = calibrated.ranges[*source];
-            Fit {
-                label: stage.label.clone(),
-                function: "polynomial".to_owned(),
-                range,
-                interval: range,
-                degree: polynomial.degree(),
-                error: 0.0,
-                out_of_range: 0,
-                curve: curve(
+        match &stage.kind {
+            StageKind::Polynomial { source, polynomial } => {
+                let range = calibrated.ranges[*source];
+                let value = |x| polynomial.evaluate(x);
+                fits.push(Fit {
+                    label: stage.label.clone(),
+                    function: "polynomial".to_owned(),
                     range,
-                    |x| polynomial.evaluate(x),
-                    |x| polynomial.evaluate(x),
-                ),
+                    interval: range,
+                    degree: polynomial.degree(),
+                    degrees: vec![polynomial.degree()],
+                    levels: polynomial.depth(),
+                    error: 0.0,
+                    out_of_range: 0,
+                    curve: curve(range, value, value),
+                });
             }
-        } else {
-            let Some((target, polynomial)) = replaced.next() else {
-                continue;
-            };
-            let (lo, hi) = target.interval;
-            let range = calibrated.ranges[target.source];
-            let unit = |x: f64| (2.0 * x - lo - hi) / (hi - lo);
-            Fit {
-                label: stage.label.clone(),
-                function: target.function.to_string(),
-                range,
-                interval: target.interval,
-                degree: polynomial.degree(),
-                error: distance(polynomial, |x| target.function.evaluate(x), lo, hi),
-                out_of_range: usize::from(range.0 < lo) + usize::from(range.1 > hi),
-                curve: curve(
-                    (lo, hi),
-                    |x| target.function.evaluate(x),
-                    |x| polynomial.evaluate(unit(x)),
-                ),
+            StageKind::Function { source, function } => {
+                let Some(((_, substitute), &out_of_range)) = replaced.next() else {
+                    continue;
+                };
+                let scale = substitute.largest_scale();
+                let interval = (substitute.interval.0 * scale, substitute.interval.1 * scale);
+                let degrees = substitute.degrees();
+                fits.push(Fit {
+                    label: stage.label.clone(),
+                    function: function.to_string(),
+                    range: calibrated.ranges[*source],
+                    interval,
+                    degree: degrees.last().copied().unwrap_or(0),
+                    degrees,
+                    levels: substitute.levels,
+                    error: substitute.error(function),
+                    out_of_range,
+                    curve: curve(
+                        interval,
+                        |x| function.evaluate(x),
+                        |x| scale * substitute.value(x / scale),
+                    ),
+                });
             }
-        };
-        fits.push(fit);
+            _ => {}
+        }
     }
     fits
 }

@@ -16,7 +16,7 @@ pub fn interpolate(function: impl Fn(f64) -> f64, lo: f64, hi: f64, degree: usiz
     let values: Vec<f64> = (0..count)
         .map(|k| function(place(angle(k).cos(), lo, hi)))
         .collect();
-    let mut coefficients: Vec<f64> = (0..count)
+    let coefficients: Vec<f64> = (0..count)
         .map(|order| {
             let sum: f64 = values
                 .iter()
@@ -26,6 +26,19 @@ pub fn interpolate(function: impl Fn(f64) -> f64, lo: f64, hi: f64, degree: usiz
             sum * if order == 0 { 1.0 } else { 2.0 } / count as f64
         })
         .collect();
+    trimmed(coefficients)
+}
+
+/// A series in u of [−1, 1].
+pub fn series(coefficients: Vec<f64>) -> Polynomial {
+    Polynomial {
+        coefficients,
+        basis: Basis::Chebyshev { lo: -1.0, hi: 1.0 },
+    }
+}
+
+/// A series in u of [−1, 1] without what is only rounding, of degree two at least.
+pub fn trimmed(mut coefficients: Vec<f64>) -> Polynomial {
     let largest = coefficients
         .iter()
         .fold(0.0f64, |most, value| most.max(value.abs()));
@@ -42,10 +55,7 @@ pub fn interpolate(function: impl Fn(f64) -> f64, lo: f64, hi: f64, degree: usiz
             *last = f64::MIN_POSITIVE.sqrt();
         }
     }
-    Polynomial {
-        coefficients,
-        basis: Basis::Chebyshev { lo: -1.0, hi: 1.0 },
-    }
+    series(coefficients)
 }
 
 /// The point of [lo, hi] that belongs to u of [−1, 1].

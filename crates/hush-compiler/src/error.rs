@@ -77,6 +77,21 @@ pub enum CompileError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A function is not defined for all arguments on the calibration data.
+    #[error(
+        "{node}: {function} has no value or an infinite slope inside the range of its arguments on the calibration \
+         data, [{smallest:.3e}, {largest:.3e}]; keep them away from zero, for example by adding a constant before it"
+    )]
+    Domain {
+        /// The node.
+        node: String,
+        /// The function.
+        function: String,
+        /// Smallest argument.
+        smallest: f64,
+        /// Largest argument.
+        largest: f64,
+    },
     /// No polynomial of supported degree is close enough.
     #[error(
         "no polynomials up to degree {degree} bring the output error below {target:.1e}: the best is {reached:.1e}, \

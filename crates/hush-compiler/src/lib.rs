@@ -2,7 +2,8 @@
 //!
 //! [`compile`] is the whole way; each pass is a file and a function from plain data to plain data:
 //! [`fold`] (neighbouring linear operators become one sparse matrix), [`calibrate`] (ranges on sample inputs),
-//! [`approximate`] (functions become polynomials), [`monic`] (quadratics become squares), [`fuse`]
+//! [`approximate`] (functions become polynomials, by [`remez`] and [`sign`] among others), [`monic`] and [`quartic`]
+//! (quadratics become squares, quartics products of two), [`fuse`]
 //! (a cubic and the matrix after it share levels),
 //! [`pack`] (elements get slots, matrices become rotations),
 //! [`parameters`] (primes and scales by the modelled noise), [`search`] (the cheapest choice that is precise
@@ -20,6 +21,7 @@ pub mod approximate;
 pub mod arrange;
 pub mod calibrate;
 pub mod chebyshev;
+mod dense;
 pub mod emit;
 pub mod error;
 pub mod fold;
@@ -31,8 +33,11 @@ pub mod noise;
 pub mod options;
 pub mod pack;
 pub mod parameters;
+pub mod quartic;
+pub mod remez;
 pub mod report;
 pub mod search;
+pub mod sign;
 pub mod simulate;
 
 use hush_graph::Graph;
@@ -44,8 +49,11 @@ pub use error::{CompileError, Unsupported};
 pub use options::Options;
 pub use report::Report;
 
-/// Rows of the final simulation with sampled noise.
+/// Most rows of the final simulation with sampled noise.
 const SIMULATED_ROWS: usize = 256;
+
+/// Additions and multiplications that it may take.
+const SIMULATED_OPERATIONS: f64 = 1e9;
 
 /// What [`compile`] gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +114,8 @@ fn agree(
     options: &Options,
 ) -> Result<report::Agreement, CompileError> {
     let (packed, program) = (&chosen.packed, &chosen.program);
-    let rows = calibrated.spread(SIMULATED_ROWS);
+    let affordable = simulate::affordable(packed, SIMULATED_OPERATIONS);
+    let rows = calibrated.spread(affordable.clamp(calibrate::MIN_ROWS, SIMULATED_ROWS));
     let slots = simulate::slots_for(packed, rows.len());
     let mut machine = noise::sampled(program, slots, options.seed);
     let mut agreement = report::Agreement {

@@ -44,8 +44,13 @@ fn square(polynomial: &Polynomial) -> Option<Square> {
     })
 }
 
+/// Whether a polynomial becomes a square.
+pub(crate) fn is_square(polynomial: &Polynomial) -> bool {
+    square(polynomial).is_some()
+}
+
 /// Whether every reader of a value is a linear stage, which can take a sign.
-fn only_linear_readers(network: &Network, value: Index) -> bool {
+pub(crate) fn only_linear_readers(network: &Network, value: Index) -> bool {
     let output = network.outputs.iter().any(|port| port.value == value);
     let mut readers = network
         .stages

@@ -16,9 +16,14 @@ pub const DEFAULT_LEAST: f64 = 1e-3;
 /// Options of [`crate::compile`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Largest absolute error wanted on any output, against the float model. Without it (the default)
-    /// [`DEFAULT_SHARE`] of the largest output on the calibration data, and at least [`DEFAULT_LEAST`].
+    /// Largest absolute error wanted on any output, against the float model. Without it (the default) activations are
+    /// approximated until the classes agree: with output errors twice as large as they are, twice the share of
+    /// calibration rows that [`Options::min_agreement`] leaves may change their arg max. An error of half of
+    /// [`DEFAULT_SHARE`] of the largest output (at least of [`DEFAULT_LEAST`]) is good enough in any case, and needed
+    /// where outputs are not classes; noise may add the other half.
     pub precision: Option<f64>,
+    /// Share of calibration rows whose arg max the encrypted model should not change. Default 0.99.
+    pub min_agreement: f64,
     /// Samples that will be run together; one if not given.
     pub batch: Option<usize>,
     /// Forces a packing; otherwise the cheaper one for the batch is taken.
@@ -40,6 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             precision: None,
+            min_agreement: 0.99,
             batch: None,
             packing: None,
             security_bits: 128,
@@ -63,6 +69,9 @@ impl Options {
             .is_some_and(|precision| !(precision.is_finite() && precision > 0.0))
         {
             return fail("precision", "must be a positive number, for example 1e-3");
+        }
+        if !(0.0..=1.0).contains(&self.min_agreement) {
+            return fail("smallest agreement", "must be between 0 and 1");
         }
         if self.batch == Some(0) {
             return fail("batch", "must be at least one");

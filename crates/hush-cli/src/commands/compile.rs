@@ -49,6 +49,9 @@ pub(crate) struct CompileArguments {
     /// Bits that any value may outgrow the calibration data by before the result is lost
     #[arg(long, value_name = "BITS", default_value_t = Options::default().headroom_bits)]
     headroom: f64,
+    /// Share of calibration rows whose arg max the encrypted model should not change
+    #[arg(long, value_name = "SHARE", default_value_t = Options::default().min_agreement)]
+    min_agreement: f64,
     /// Highest degree tried for an activation
     #[arg(long, value_name = "DEGREE", default_value_t = Options::default().max_degree)]
     max_degree: usize,
@@ -78,6 +81,7 @@ impl CompileArguments {
             security_bits: self.security,
             activation_margin: self.margin,
             headroom_bits: self.headroom,
+            min_agreement: self.min_agreement,
             max_degree: self.max_degree,
             seed: self.seed,
         }
