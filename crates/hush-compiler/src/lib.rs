@@ -41,7 +41,7 @@ pub mod sign;
 pub mod simulate;
 
 use hush_graph::Graph;
-use hush_graph::rewrite::simplify;
+use hush_graph::rewrite::{leave_out_labels, simplify};
 use hush_program::{ClientSpec, Program};
 
 pub use calibrate::Calibration;
@@ -77,7 +77,7 @@ pub fn compile(
     options: &Options,
 ) -> Result<Compiled, CompileError> {
     options.check()?;
-    let graph = simplify(graph)?;
+    let graph = leave_out_labels(&simplify(graph)?)?;
     let network = fold::fold(&graph)?;
     let calibrated = calibrate::calibrate(&graph, &network, calibration)?;
     let approximated = approximate::approximate(&network, &calibrated, options)?;
@@ -93,6 +93,7 @@ pub fn compile(
         calibrated.rows.len(),
         agreement,
     )
+    .with_notes(&graph)
     .with_layers(&graph, best, &client_spec, &calibrated)?;
     Ok(Compiled {
         program: best.program.clone(),

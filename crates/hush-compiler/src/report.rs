@@ -118,6 +118,8 @@ pub struct Report {
     pub activations: Vec<ActivationReport>,
     /// What each layer became.
     pub layers: Vec<LayerReport>,
+    /// What users of the model should know, such as outputs that were left out.
+    pub notes: Vec<String>,
 }
 
 /// What the final simulation found.
@@ -198,10 +200,17 @@ pub fn report(
         simulated_changes: agreement.changes,
         activations: approximated.fits.iter().map(activation).collect(),
         layers: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
 impl Report {
+    /// Takes over the notes of the graph.
+    pub(crate) fn with_notes(mut self, graph: &Graph) -> Self {
+        self.notes = graph.notes().to_vec();
+        self
+    }
+
     /// Fills in the table of layers.
     ///
     /// # Errors
@@ -396,6 +405,9 @@ impl Display for Report {
             ),
         ];
         table(out, &rows)?;
+        for note in &self.notes {
+            writeln!(out, "note: {note}")?;
+        }
         writeln!(out, "layouts")?;
         for layout in &self.layouts {
             writeln!(out, "  {layout}")?;
