@@ -2,8 +2,9 @@
 //!
 //! Threads share the work twice over: whole limbs as far as they divide evenly, each limb
 //! on one thread from extension to result, then tiles of the limbs left over, on which
-//! all threads work together. Where rows outgrow the caches they work together on all
-//! limbs, a group at a time. Who does what never shows in the results.
+//! all threads work together. Where rows outgrow the caches, or several passes over the
+//! digits have rows of their own, they work together on all limbs, a group at a time. Who
+//! does what never shows in the results.
 
 use hush_ring::{Basis, Buffer, Extension, Job, Ntt, Poly, extend_together, in_any_order};
 
@@ -14,13 +15,15 @@ use crate::Level;
 /// the second-level cache, and the piece of work when threads share a limb.
 const TILE: usize = 8192;
 
+/// Limbs that several passes take together at least, so that the rows of each are read once
+/// for all of them.
+const SHARED: usize = 4;
+
 /// The digits of a part, to be extended limb by limb as they are needed.
 pub struct Digits<'a> {
     part: &'a Poly<Ntt>,
     /// The scaled rows of each digit.
     rows: Vec<Buffer>,
-    /// `[target limb][digit][N]` if extended already.
-    extended: Option<Buffer>,
 }
 
 impl Digits<'_> {
@@ -29,16 +32,18 @@ impl Digits<'_> {
     }
 }
 
-/// Digits, and other rows that are extended to the same targets.
+/// Digits, and for each of one or several passes over them other rows, equally many, that
+/// are extended to the same targets.
 pub(super) struct Sources<'a> {
     pub(super) digits: &'a Digits<'a>,
-    pub(super) others: Vec<(&'a Extension, &'a [u64])>,
+    pub(super) passes: Vec<Vec<(&'a Extension, &'a [u64])>>,
 }
 
-impl<'a> From<&'a Digits<'a>> for Sources<'a> {
-    fn from(digits: &'a Digits<'a>) -> Self {
-        let others = Vec::new();
-        Self { digits, others }
+impl<'a> Sources<'a> {
+    /// Passes without other rows.
+    pub(super) fn digits(digits: &'a Digits<'a>, passes: usize) -> Self {
+        let passes = vec![Vec::new(); passes];
+        Self { digits, passes }
     }
 }
 
@@ -47,9 +52,14 @@ impl<'a> From<&'a Digits<'a>> for Sources<'a> {
 pub(super) struct Place {
     /// Target limb: those of the chain, then the special ones.
     pub(super) limb: usize,
+    /// Index of the pass.
+    pub(super) pass: usize,
     /// First word.
     pub(super) first: usize,
 }
+
+/// Target limbs and, for each pass, a pair of rows to write.
+pub(super) type Outs<'a> = Vec<(usize, Vec<[&'a mut [u64]; 2]>)>;
 
 impl Evaluator {
     /// The digits of `part`: l + 1 inverse NTTs.
@@ -62,11 +72,7 @@ impl Evaluator {
             let digit = self.parameters.digit(level, d);
             words.copy_from_slice(part.limb(digit.start + i));
         });
-        Digits {
-            part,
-            rows,
-            extended: None,
-        }
+        Digits { part, rows }
     }
 
     /// Tables from digit `d` at `level`.
@@ -74,156 +80,175 @@ impl Evaluator {
         &self.digits[d][self.parameters.digit(level, d).len() - 1]
     }
 
-    /// The digits of `part`, extended at once to be used with many keys.
-    ///
-    /// Cost: d (l + 1 + K) NTTs, and as many limbs of memory.
-    #[must_use]
-    pub fn hoist<'a>(&self, part: &'a Poly<Ntt>) -> Digits<'a> {
-        let ring = self.ring();
-        let mut digits = self.digits(part);
-        let level = digits.level();
-        let limbs: Vec<usize> = (0..ring.limbs(Basis::extended(level.limbs()))).collect();
-        let each = digits.rows.len() * ring.degree();
-        let mut words = ring.pool().take(limbs.len() * each);
-        let group = self.group(level).max(rayon::current_num_threads());
-        for (limbs, words) in limbs.chunks(group).zip(words.chunks_mut(group * each)) {
-            extend_together(ring, self.jobs(&(&digits).into(), limbs, words));
-        }
-        digits.extended = Some(words);
-        digits
-    }
-
     /// Calls `body` with the values of all digits on target limb `limb` (the chain limbs,
     /// then the special ones).
     ///
-    /// Cost: d NTTs, less one if the limb belongs to a digit; none if hoisted.
+    /// Cost: d NTTs, less one if the limb belongs to a digit.
     pub fn with_limb<T>(
         &self,
         digits: &Digits<'_>,
         limb: usize,
         body: impl FnOnce(&[&[u64]]) -> T,
     ) -> T {
-        self.with_values(&digits.into(), limb, body)
-    }
-
-    /// [`Evaluator::with_limb`], with the values of the other rows behind those of the digits.
-    fn with_values<T>(
-        &self,
-        sources: &Sources<'_>,
-        limb: usize,
-        body: impl FnOnce(&[&[u64]]) -> T,
-    ) -> T {
         let ring = self.ring();
-        let mut scratch = ring.pool().take(self.count(sources) * ring.degree());
-        for job in self.jobs(sources, &[limb], &mut scratch) {
-            job.extension.extend(ring, job.target, job.rows, job.out);
-            ring.table(job.target).forward(job.out);
-        }
-        body(&self.values(sources, limb, &scratch))
+        let mut scratch = ring.pool().take(digits.rows.len() * ring.degree());
+        self.run(self.digit_jobs(digits, &[limb], &mut scratch));
+        body(&self.digit_values(digits, limb, &scratch))
     }
 
-    /// Calls `body(place, values, out)` for every tile of the limbs given, with the values of
-    /// [`Evaluator::with_limb`] (whole limbs), those of the other rows behind them, and the
-    /// words of `outs` at that place.
+    /// Calls `body(place, values, out)` for every tile of the limbs of `outs` and every pass,
+    /// with the values of [`Evaluator::with_limb`] (whole limbs), those of the other rows of
+    /// the pass behind them, and the words of `outs` at that place.
     pub(super) fn for_each_tile(
         &self,
         sources: &Sources<'_>,
-        mut outs: Vec<(usize, [&mut [u64]; 2])>,
+        mut outs: Outs<'_>,
         body: impl Fn(Place, &[&[u64]], [&mut [u64]; 2]) + Sync + Send,
     ) {
         let ring = self.ring();
         let degree = ring.degree();
         let tile = TILE.min(degree);
+        let (digits, level) = (sources.digits, sources.digits.level());
+        let own = digits.rows.len() * degree;
+        let others = sources.passes.first().map_or(0, Vec::len) * degree;
         let threads = rayon::current_num_threads();
-        let group = self.group(sources.digits.level());
+        let group = match sources.passes.len() {
+            0 | 1 => Extension::group(ring, level.limbs()),
+            _ => Extension::group(ring, level.limbs()).max(SHARED),
+        };
         let apart = match group {
             1 => outs.len() - outs.len() % threads,
             _ => 0,
         };
         let mut together = outs.split_off(apart);
-        in_any_order(outs.into_iter(), |(limb, out)| {
-            self.with_values(sources, limb, |values| {
+        in_any_order(outs.into_iter(), |(limb, outs)| {
+            let mut scratch = ring.pool().take(own + others);
+            let (own, others) = scratch.split_at_mut(own);
+            self.run(self.digit_jobs(digits, &[limb], own));
+            let passes = sources.passes.iter().zip(outs).enumerate();
+            for (pass, (rows, out)) in passes {
+                self.run(self.other_jobs(level, rows, &[limb], others));
+                let mut values = self.digit_values(digits, limb, own);
+                values.extend(others.chunks_exact(degree));
                 for (first, out) in tiles(out, tile) {
-                    body(Place { limb, first }, values, out);
+                    body(Place { limb, pass, first }, &values, out);
                 }
-            });
+            }
         });
-        let each = self.count(sources) * degree;
         for outs in equal_chunks(&mut together, group.max(threads)) {
-            let mut scratch = ring.pool().take(outs.len() * each);
             let limbs: Vec<usize> = outs.iter().map(|(limb, _)| *limb).collect();
-            extend_together(ring, self.jobs(sources, &limbs, &mut scratch));
-            let values: Vec<Vec<&[u64]>> = limbs
-                .iter()
-                .zip(scratch.chunks_exact(each))
-                .map(|(&limb, scratch)| self.values(sources, limb, scratch))
-                .collect();
-            let pieces = outs
-                .iter_mut()
-                .zip(&values)
-                .flat_map(|((limb, out), values)| {
-                    let out = out.each_mut().map(|out| &mut **out);
-                    tiles(out, tile).map(move |(first, out)| (*limb, first, values, out))
+            let mut scratch = ring.pool().take(limbs.len() * (own + others));
+            let (own_words, other_words) = scratch.split_at_mut(limbs.len() * own);
+            for (pass, rows) in sources.passes.iter().enumerate() {
+                let mut jobs = match pass {
+                    0 => self.digit_jobs(digits, &limbs, own_words),
+                    _ => Vec::new(),
+                };
+                jobs.extend(self.other_jobs(level, rows, &limbs, other_words));
+                extend_together(ring, jobs);
+                let values: Vec<Vec<&[u64]>> = limbs
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &limb)| {
+                        let own = &own_words[i * own..(i + 1) * own];
+                        let others = &other_words[i * others..(i + 1) * others];
+                        let mut values = self.digit_values(digits, limb, own);
+                        values.extend(others.chunks_exact(degree));
+                        values
+                    })
+                    .collect();
+                let pieces = outs
+                    .iter_mut()
+                    .zip(&values)
+                    .flat_map(|((limb, outs), values)| {
+                        let out = outs[pass].each_mut().map(|out| &mut **out);
+                        tiles(out, tile).map(move |(first, out)| (*limb, first, values, out))
+                    });
+                in_any_order(pieces, |(limb, first, values, out)| {
+                    body(Place { limb, pass, first }, values, out);
                 });
-            in_any_order(pieces, |(limb, first, values, out)| {
-                body(Place { limb, first }, values, out);
-            });
+            }
         }
     }
 
-    /// How many limbs to extend together.
-    fn group(&self, level: Level) -> usize {
-        Extension::group(self.ring(), level.limbs())
-    }
-
-    /// Rows that each limb has values of.
-    fn count(&self, sources: &Sources<'_>) -> usize {
-        sources.digits.rows.len() + sources.others.len()
-    }
-
-    /// The extensions that some limbs need, those of one row together; `scratch` has room for
-    /// all rows of each.
-    fn jobs<'a>(
+    /// The extensions of digits that some limbs need, those of one digit together; `scratch`
+    /// has room for all digits of each limb.
+    fn digit_jobs<'a>(
         &'a self,
-        sources: &Sources<'a>,
+        digits: &'a Digits<'_>,
         limbs: &[usize],
         scratch: &'a mut [u64],
     ) -> Vec<Job<'a>> {
-        let ring = self.ring();
-        let (digits, level) = (sources.digits, sources.digits.level());
-        let (count, own) = (self.count(sources), digits.rows.len());
+        let (level, count) = (digits.level(), digits.rows.len());
         let mut jobs: Vec<Vec<Job<'a>>> = (0..count).map(|_| Vec::new()).collect();
-        for (index, out) in scratch.chunks_exact_mut(ring.degree()).enumerate() {
-            let (limb, i) = (limbs[index / count], index % count);
-            let (extension, rows) = if i >= own {
-                sources.others[i - own]
-            } else if digits.extended.is_some() || self.parameters.digit(level, i).contains(&limb) {
-                continue;
-            } else {
-                (self.digit(level, i), &digits.rows[i][..])
-            };
+        let scratch = scratch.chunks_exact_mut(self.ring().degree());
+        for (index, out) in scratch.enumerate() {
+            let (limb, d) = (limbs[index / count], index % count);
+            if !self.parameters.digit(level, d).contains(&limb) {
+                jobs[d].push(Job {
+                    extension: self.digit(level, d),
+                    rows: &digits.rows[d],
+                    target: self.target(level, limb),
+                    out,
+                });
+            }
+        }
+        jobs.into_iter().flatten().collect()
+    }
+
+    /// The extensions of other rows to some limbs, those of one row together.
+    fn other_jobs<'a>(
+        &self,
+        level: Level,
+        rows: &[(&'a Extension, &'a [u64])],
+        limbs: &[usize],
+        scratch: &'a mut [u64],
+    ) -> Vec<Job<'a>> {
+        let mut jobs: Vec<Vec<Job<'a>>> = rows.iter().map(|_| Vec::new()).collect();
+        let scratch = scratch.chunks_exact_mut(self.ring().degree());
+        for (index, out) in scratch.enumerate() {
+            let (limb, i) = (limbs[index / rows.len()], index % rows.len());
+            let (extension, rows) = rows[i];
             jobs[i].push(Job {
                 extension,
                 rows,
-                target: ring.modulus_index(Basis::extended(level.limbs()), limb),
+                target: self.target(level, limb),
                 out,
             });
         }
         jobs.into_iter().flatten().collect()
     }
 
-    /// The values of all rows on one limb, once the jobs for it are done.
-    fn values<'a>(&self, sources: &Sources<'a>, limb: usize, scratch: &'a [u64]) -> Vec<&'a [u64]> {
-        let degree = self.ring().degree();
-        let (digits, level) = (sources.digits, sources.digits.level());
-        let own = digits.rows.len();
-        let values = scratch.chunks_exact(degree).enumerate();
+    /// Index of the modulus of target limb `limb`.
+    fn target(&self, level: Level, limb: usize) -> usize {
+        let basis = Basis::extended(level.limbs());
+        self.ring().modulus_index(basis, limb)
+    }
+
+    /// Extensions and transforms on this thread.
+    fn run(&self, jobs: Vec<Job<'_>>) {
+        let ring = self.ring();
+        for job in jobs {
+            job.extension.extend(ring, job.target, job.rows, job.out);
+            ring.table(job.target).forward(job.out);
+        }
+    }
+
+    /// The values of all digits on one limb, once the jobs for it are done.
+    fn digit_values<'a>(
+        &self,
+        digits: &'a Digits<'_>,
+        limb: usize,
+        scratch: &'a [u64],
+    ) -> Vec<&'a [u64]> {
+        let values = scratch.chunks_exact(self.ring().degree()).enumerate();
         values
-            .map(|(i, values)| match &digits.extended {
-                _ if i >= own => values,
-                _ if self.parameters.digit(level, i).contains(&limb) => digits.part.limb(limb),
-                Some(words) => &words[(limb * own + i) * degree..(limb * own + i + 1) * degree],
-                None => values,
+            .map(|(d, values)| {
+                if self.parameters.digit(digits.level(), d).contains(&limb) {
+                    digits.part.limb(limb)
+                } else {
+                    values
+                }
             })
             .collect()
     }

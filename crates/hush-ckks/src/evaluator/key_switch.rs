@@ -6,11 +6,13 @@
 //! multiplied by the key and divided while they are in cache, so what travels is the key,
 //! once.
 
-use hush_ring::{Basis, Extension, Ntt, Poly};
-use hush_simd::kernels;
+use std::sync::Arc;
+
+use hush_ring::{Basis, Buffer, Extension, Ntt, Poly};
+use hush_simd::kernels::{self, BlockPermutation};
 
 use super::Evaluator;
-use super::digits::{Digits, Sources};
+use super::digits::{Digits, Outs, Place, Sources};
 use super::division::Division;
 use crate::{GaloisElement, Level, SwitchingKey};
 
@@ -21,9 +23,9 @@ pub struct Extended {
     pub parts: [Poly<Ntt>; 2],
 }
 
-/// What to do with a key switch besides dividing it.
-#[derive(Default)]
-pub(super) struct Finish<'a> {
+/// A key switch and what to do with it besides dividing it.
+pub(super) struct Switch<'a> {
+    pub(super) key: &'a SwitchingKey,
     /// Added to the parts, times P, before the division.
     pub(super) lifted: [Option<&'a Poly<Ntt>>; 2],
     /// Applied to the quotients.
@@ -94,76 +96,80 @@ impl Evaluator {
         let level = digits.level();
         let basis = Basis::extended(level.limbs());
         let mut parts = [0; 2].map(|_| Poly::unspecified(self.ring(), basis));
-        let limbs = pairs(&mut parts).enumerate();
-        self.for_each_tile(&(&digits).into(), limbs.collect(), |at, values, out| {
+        let limbs = 0..self.ring().limbs(basis);
+        let outs = by_limb(limbs, vec![pairs(&mut parts)]);
+        self.for_each_tile(&Sources::digits(&digits, 1), outs, |at, values, out| {
             self.inner_product_from(level, at.limb, at.first, values, key, out);
         });
         Extended { parts }
     }
 
-    /// Key switch and division in one pass over the limbs: those divided away first, then
-    /// each of the others from inner product to quotient.
+    /// Key switches and divisions in one pass over the limbs: those divided away first, then
+    /// each of the others from inner products to quotients.
     ///
-    /// Cost: (d + 2)(l + 1 + K) NTTs, less those of hoisted digits.
+    /// Cost: d (l + 1 + K) NTTs, and 2 (l + 1 + K) for each switch.
     pub(super) fn switch_and_divide(
         &self,
         digits: &Digits<'_>,
-        key: &SwitchingKey,
         division: &Division,
-        finish: &Finish<'_>,
-    ) -> [Poly<Ntt>; 2] {
+        switches: &[Switch<'_>],
+    ) -> Vec<[Poly<Ntt>; 2]> {
         let ring = self.ring();
-        let (degree, level) = (ring.degree(), digits.level());
-        let chain = level.limbs();
+        let chain = digits.level().limbs();
         let extension = division.extension();
-        // Inner products and what is added to them, times P.
-        let summed = |limb: usize, first: usize, values: &[&[u64]], mut out: [&mut [u64]; 2]| {
-            let values = &values[..self.parameters.digits(level)];
-            let sums = out.each_mut().map(|out| &mut **out);
-            self.inner_product_from(level, limb, first, values, key, sums);
-            for (out, part) in out.into_iter().zip(finish.lifted) {
-                if let Some(part) = part.filter(|_| limb < chain) {
-                    self.add_lifted_from(limb, first, out, part);
-                }
-            }
-        };
-        let [mut rows0, mut rows1] = [0; 2].map(|_| extension.unwritten_rows(ring));
+        let extensions = vec![extension; 2 * switches.len()];
+        let mut rows: Vec<Buffer> = extensions.iter().map(|e| e.unwritten_rows(ring)).collect();
         let divided = (0..extension.sources().len())
             .map(|i| extension.source_limb(ring, Basis::extended(chain), i));
-        let rows = rows0
-            .chunks_exact_mut(degree)
-            .zip(rows1.chunks_exact_mut(degree));
-        let sums = divided
-            .zip(rows)
-            .map(|(limb, (row0, row1))| (limb, [row0, row1]));
-        self.for_each_tile(&digits.into(), sums.collect(), |at, values, out| {
-            summed(at.limb, at.first, values, out);
+        let sums = rows.chunks_exact_mut(2).map(|halves| {
+            let [half0, half1] = halves else {
+                unreachable!("chunks of two")
+            };
+            let rows = half0
+                .chunks_exact_mut(ring.degree())
+                .zip(half1.chunks_exact_mut(ring.degree()));
+            rows.map(|(row0, row1)| [row0, row1])
         });
-        let mut rows = [rows0, rows1];
-        Extension::complete_rows(ring, &[extension; 2], &mut rows, |_, _, _| {});
+        let outs = by_limb(divided, sums.collect());
+        let sources = Sources::digits(digits, switches.len());
+        self.for_each_tile(&sources, outs, |at, values, out| {
+            self.sums(digits, &switches[at.pass], at, values, out);
+        });
+        Extension::complete_rows(ring, &extensions, &mut rows, |_, _, _| {});
 
-        // The limbs to divide by stand together: the last of the chain, if any, and the special ones.
         let kept = chain - extension.sources().iter().filter(|&&s| s < chain).count();
-        let mut quotients = [0; 2].map(|_| Poly::unspecified(ring, Basis::chain(kept)));
-        let permutation = finish
-            .automorphism
-            .map(|element| ring.permutation(element.value() as usize));
+        let mut quotients: Vec<[Poly<Ntt>; 2]> = switches
+            .iter()
+            .map(|_| [0; 2].map(|_| Poly::unspecified(ring, Basis::chain(kept))))
+            .collect();
+        let permutations: Vec<Option<Arc<BlockPermutation>>> = switches
+            .iter()
+            .map(|switch| {
+                let element = switch.automorphism?;
+                Some(ring.permutation(element.value() as usize))
+            })
+            .collect();
+        let remainders = rows
+            .chunks_exact(2)
+            .map(|halves| halves.iter().map(|rows| (extension, &rows[..])).collect());
         let sources = Sources {
             digits,
-            others: rows.iter().map(|rows| (extension, &rows[..])).collect(),
+            passes: remainders.collect(),
         };
-        let limbs = pairs(&mut quotients).enumerate();
-        self.for_each_tile(&sources, limbs.collect(), |at, values, mut out| {
+        let outs = by_limb(0..kept, quotients.iter_mut().map(pairs).collect());
+        self.for_each_tile(&sources, outs, |at, values, mut out| {
+            let switch = &switches[at.pass];
             let length = out[0].len();
-            let remainders = &values[values.len() - 2..];
+            let (values, remainders) = values.split_at(values.len() - 2);
             let quotient = |first: usize, mut out: [&mut [u64]; 2]| {
-                summed(at.limb, first, values, out.each_mut().map(|out| &mut **out));
+                let at = Place { first, ..at };
+                self.sums(digits, switch, at, values, reborrow(&mut out));
                 for (out, remainder) in out.into_iter().zip(remainders) {
                     division.finish(ring, at.limb, out, &remainder[first..first + length]);
                 }
             };
-            match &permutation {
-                None => quotient(at.first, out.each_mut().map(|out| &mut **out)),
+            match &permutations[at.pass] {
+                None => quotient(at.first, reborrow(&mut out)),
                 Some(permutation) => {
                     let tile = permutation.tile(at.first, length);
                     let mut scratch = ring.pool().take(2 * length);
@@ -174,12 +180,31 @@ impl Evaluator {
                     }
                 }
             }
-            for (out, part) in out.into_iter().zip(finish.added.iter().flatten()) {
+            for (out, part) in out.into_iter().zip(switch.added.iter().flatten()) {
                 let words = &part.limb(at.limb)[at.first..at.first + length];
                 kernels::add_assign(ring.isa(), &ring.moduli()[at.limb], out, words);
             }
         });
         quotients
+    }
+
+    /// A tile of the inner products and what is added to them, times P.
+    fn sums(
+        &self,
+        digits: &Digits<'_>,
+        switch: &Switch<'_>,
+        at: Place,
+        values: &[&[u64]],
+        mut out: [&mut [u64]; 2],
+    ) {
+        let level = digits.level();
+        let sums = reborrow(&mut out);
+        self.inner_product_from(level, at.limb, at.first, values, switch.key, sums);
+        for (out, part) in out.into_iter().zip(switch.lifted) {
+            if let Some(part) = part.filter(|_| at.limb < level.limbs()) {
+                self.add_lifted_from(at.limb, at.first, out, part);
+            }
+        }
     }
 
     /// Divides by P and rounds.
@@ -233,4 +258,18 @@ pub(super) fn pairs(parts: &mut [Poly<Ntt>; 2]) -> impl Iterator<Item = [&mut [u
     let [part0, part1] = parts;
     let limbs = part0.limbs_mut().zip(part1.limbs_mut());
     limbs.map(|(limb0, limb1)| [limb0, limb1])
+}
+
+/// For each of `limbs` the next pair of each pass.
+pub(super) fn by_limb<'a>(
+    limbs: impl Iterator<Item = usize>,
+    mut passes: Vec<impl Iterator<Item = [&'a mut [u64]; 2]>>,
+) -> Outs<'a> {
+    limbs
+        .map(|limb| (limb, passes.iter_mut().filter_map(Iterator::next).collect()))
+        .collect()
+}
+
+fn reborrow<'a>(out: &'a mut [&mut [u64]; 2]) -> [&'a mut [u64]; 2] {
+    out.each_mut().map(|out| &mut **out)
 }

@@ -5,7 +5,7 @@ use hush_simd::kernels;
 
 use super::Evaluator;
 use super::division::Division;
-use super::key_switch::Finish;
+use super::key_switch::Switch;
 use crate::{Ciphertext, CkksError, EvaluationKeys, Level, SwitchingKey};
 
 impl Evaluator {
@@ -121,11 +121,15 @@ impl Evaluator {
         key: &SwitchingKey,
         division: &Division,
     ) -> [Poly<Ntt>; 2] {
-        let finish = Finish {
+        let switch = Switch {
+            key,
             lifted: [Some(&a.parts[0]), Some(&a.parts[1])],
-            ..Finish::default()
+            automorphism: None,
+            added: None,
         };
-        self.switch_and_divide(&self.digits(&a.parts[2]), key, division, &finish)
+        let digits = self.digits(&a.parts[2]);
+        let mut parts = self.switch_and_divide(&digits, division, &[switch]);
+        parts.remove(0)
     }
 
     /// a b, relinearized and rescaled.

@@ -3,9 +3,13 @@
 use hush_ring::{Basis, Ntt, Poly};
 use hush_simd::kernels;
 
-use super::key_switch::{Finish, pairs};
-use super::{Digits, Evaluator, Extended};
+use super::digits::Sources;
+use super::key_switch::{Switch, by_limb, pairs};
+use super::{Evaluator, Extended};
 use crate::{Ciphertext, CkksError, EvaluationKeys, GaloisElement, SwitchingKey};
+
+/// Rotations that share the extension of the digits.
+const TOGETHER: usize = 8;
 
 impl Evaluator {
     /// Rotates left: slot i of the result is slot i + `steps` (cyclic in the slots).
@@ -49,33 +53,38 @@ impl Evaluator {
     }
 
     fn apply(&self, a: &Ciphertext, element: GaloisElement, key: &SwitchingKey) -> Ciphertext {
-        self.rotated(a, element, key, &self.digits(&a.parts[1]), None)
+        let mut rotated = self.rotated(a, &[(element, key)], None);
+        rotated.remove(0)
     }
 
+    /// Rotations of `a`, `added` added to each.
     fn rotated(
         &self,
         a: &Ciphertext,
-        element: GaloisElement,
-        key: &SwitchingKey,
-        digits: &Digits<'_>,
+        keyed: &[(GaloisElement, &SwitchingKey)],
         added: Option<[&Poly<Ntt>; 2]>,
-    ) -> Ciphertext {
-        let finish = Finish {
+    ) -> Vec<Ciphertext> {
+        let switches = keyed.iter().map(|&(element, key)| Switch {
+            key,
             lifted: [Some(&a.parts[0]), None],
             automorphism: Some(element),
             added,
-        };
-        Ciphertext {
-            parts: self
-                .switch_and_divide(digits, key, &self.special, &finish)
-                .into(),
-            ..a.without_parts()
-        }
+        });
+        let switches: Vec<Switch<'_>> = switches.collect();
+        let digits = self.digits(&a.parts[1]);
+        self.switch_and_divide(&digits, &self.special, &switches)
+            .into_iter()
+            .map(|parts| Ciphertext {
+                parts: parts.into(),
+                ..a.without_parts()
+            })
+            .collect()
     }
 
-    /// One rotation per entry of `steps`, the digits of `a` extended only once.
+    /// One rotation per entry of `steps`, the digits of `a` extended once for every eight.
     ///
-    /// Cost: d (l + 1 + K) NTTs, and 2 (l + 1 + K) for each rotation.
+    /// Cost: d (l + 1 + K) NTTs for eight rotations, and 2 (l + 1 + K) for each; beside the
+    /// results, 2 (K + 1) limbs of memory for each of eight.
     ///
     /// # Errors
     /// As [`Evaluator::rotate`].
@@ -87,19 +96,23 @@ impl Evaluator {
     ) -> Result<Vec<Ciphertext>, CkksError> {
         self.check_keys(a, keys)?;
         a.check_parts(2)?;
-        let digits = self.hoist(&a.parts[1]);
-        steps
+        let keyed = steps
             .iter()
-            .map(|&steps| {
-                let steps = steps % a.slots;
-                if steps == 0 {
-                    return Ok(a.clone());
-                }
+            .map(|steps| steps % a.slots)
+            .filter(|&steps| steps != 0)
+            .map(|steps| {
                 let key = keys.rotation(steps, a.level())?;
-                let element = GaloisElement::rotation(&self.parameters, steps);
-                Ok(self.rotated(a, element, key, &digits, None))
+                Ok((GaloisElement::rotation(&self.parameters, steps), key))
             })
-            .collect()
+            .collect::<Result<Vec<_>, CkksError>>()?;
+        let mut rotated = keyed
+            .chunks(TOGETHER)
+            .flat_map(|keyed| self.rotated(a, keyed, None));
+        let all = steps.iter().map(|steps| match steps % a.slots {
+            0 => a.clone(),
+            _ => rotated.next().expect("a rotation for each step"),
+        });
+        Ok(all.collect())
     }
 
     /// a + Σ rotate(a, s) over `steps`: the rotations share the extension of the digits and
@@ -132,11 +145,10 @@ impl Evaluator {
                 copies -= 1;
                 a.clone()
             }
-            [(element, key)] => {
+            [_] => {
                 copies -= 1;
-                let [part0, part1] = [&a.parts[0], &a.parts[1]];
-                let digits = self.digits(part1);
-                self.rotated(a, element, key, &digits, Some([part0, part1]))
+                let added = Some([&a.parts[0], &a.parts[1]]);
+                self.rotated(a, &keyed, added).remove(0)
             }
             _ => Ciphertext {
                 parts: self
@@ -166,8 +178,8 @@ impl Evaluator {
             .map(|(element, key)| (ring.permutation(element.value() as usize), *key))
             .collect();
         let mut parts = [0; 2].map(|_| Poly::unspecified(ring, basis));
-        let limbs = pairs(&mut parts).enumerate();
-        self.for_each_tile(&(&digits).into(), limbs.collect(), |at, values, mut out| {
+        let outs = by_limb(0..ring.limbs(basis), vec![pairs(&mut parts)]);
+        self.for_each_tile(&Sources::digits(&digits, 1), outs, |at, values, mut out| {
             let q = ring.modulus_of(basis, at.limb);
             let length = out[0].len();
             let mut scratch = ring.pool().take(2 * length);
