@@ -66,6 +66,8 @@ pub struct Fit {
     pub levels: usize,
     /// Largest difference from the function on the interval; zero for polynomials written out.
     pub error: f64,
+    /// Root mean square difference over the arguments on the calibration data.
+    pub typical_error: f64,
     /// Arguments on the calibration data outside the interval.
     pub out_of_range: usize,
     /// Argument, function and polynomial, over the interval, to be plotted.
@@ -99,7 +101,7 @@ pub fn approximate(
     let targets = targets(network, calibrated)?;
     let goal = Goal::new(network, calibrated, options);
     if targets.is_empty() {
-        let (deviation, _) = verify(network, &[], &[], calibrated);
+        let deviation = verify(network, &[], &[], calibrated).0;
         return Ok(finish(network.clone(), Vec::new(), deviation, &goal));
     }
     let norms: &[Norm] = if goal.by_agreement() {
@@ -122,11 +124,11 @@ pub fn approximate(
         }
     }
     let substitutes = best.map(|trace| trace.substitutes).unwrap_or_default();
-    let (deviation, outside) = verify(network, &targets, &substitutes, calibrated);
+    let (deviation, seen) = verify(network, &targets, &substitutes, calibrated);
     if !goal.met(&deviation) && !goal.by_agreement() {
         return Err(too_far(&targets, &substitutes, options, &goal, &deviation));
     }
-    let fits = report(network, &targets, &substitutes, &outside, calibrated);
+    let fits = report(network, &targets, &substitutes, &seen, calibrated);
     let rewritten = rewrite::rewrite(network, &targets, &substitutes);
     Ok(finish(rewritten, fits, deviation, &goal))
 }
@@ -179,16 +181,27 @@ fn decide(
     trace
 }
 
-/// Output errors over all rows, and how many arguments of each target are out of its interval.
+/// What was seen of a replaced function's arguments.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Arguments outside the interval.
+    outside: usize,
+    /// Arguments.
+    count: usize,
+    /// Sum of the squares of the differences from the function.
+    squares: f64,
+}
+
+/// Output errors over all rows, and what was seen of each target.
 fn verify(
     network: &Network,
     targets: &[Target],
     substitutes: &[Substitute],
     calibrated: &Calibrated,
-) -> (Deviation, Vec<usize>) {
+) -> (Deviation, Vec<Seen>) {
     let rows: Vec<usize> = (0..calibrated.rows.len()).collect();
     let mut meter = Meter::default();
-    let mut outside = vec![0; targets.len()];
+    let mut seen = vec![Seen::default(); targets.len()];
     for rows in rows.chunks(CHUNK) {
         let mut batch = Batch::new(network, calibrated, rows);
         let mut remaining = network.uses();
@@ -197,9 +210,14 @@ fn verify(
             let result = match targets.get(next).filter(|target| target.stage == position) {
                 Some(target) => {
                     let values = batch.value(target.source);
-                    outside[next] += substitutes[next].outside(values, rows.len());
+                    let result = substitutes[next].evaluate(values, rows.len());
+                    let errors = values.iter().zip(&result);
+                    let squares = errors.map(|(&x, y)| (y - target.function.evaluate(x)).powi(2));
+                    seen[next].squares += squares.sum::<f64>();
+                    seen[next].count += values.len();
+                    seen[next].outside += substitutes[next].outside(values, rows.len());
                     next += 1;
-                    substitutes[next - 1].evaluate(values, rows.len())
+                    result
                 }
                 None => batch.compute(&stage.kind),
             };
@@ -213,7 +231,7 @@ fn verify(
         }
         meter.add(network, calibrated, rows, &batch);
     }
-    (meter.finish(), outside)
+    (meter.finish(), seen)
 }
 
 fn too_far(
@@ -244,11 +262,11 @@ fn report(
     network: &Network,
     targets: &[Target],
     substitutes: &[Substitute],
-    outside: &[usize],
+    seen: &[Seen],
     calibrated: &Calibrated,
 ) -> Vec<Fit> {
     let mut fits = Vec::new();
-    let mut replaced = targets.iter().zip(substitutes).zip(outside);
+    let mut replaced = targets.iter().zip(substitutes).zip(seen);
     for stage in &network.stages {
         match &stage.kind {
             StageKind::Polynomial { source, polynomial } => {
@@ -263,12 +281,13 @@ fn report(
                     degrees: vec![polynomial.degree()],
                     levels: polynomial.depth(),
                     error: 0.0,
+                    typical_error: 0.0,
                     out_of_range: 0,
                     curve: curve(range, value, value),
                 });
             }
             StageKind::Function { source, function } => {
-                let Some(((_, substitute), &out_of_range)) = replaced.next() else {
+                let Some(((_, substitute), seen)) = replaced.next() else {
                     continue;
                 };
                 let scale = substitute.largest_scale();
@@ -283,7 +302,8 @@ fn report(
                     degrees,
                     levels: substitute.levels,
                     error: substitute.error(function),
-                    out_of_range,
+                    typical_error: (seen.squares / seen.count.max(1) as f64).sqrt(),
+                    out_of_range: seen.outside,
                     curve: curve(
                         interval,
                         |x| function.evaluate(x),

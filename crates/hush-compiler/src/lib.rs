@@ -119,6 +119,7 @@ fn agree(
     let rows = calibrated.spread(affordable.clamp(calibrate::MIN_ROWS, SIMULATED_ROWS));
     let slots = simulate::slots_for(packed, rows.len());
     let mut machine = noise::sampled(program, slots, options.seed);
+    let mut outputs = 0usize;
     let mut agreement = report::Agreement {
         rows: rows.len(),
         ..report::Agreement::default()
@@ -130,15 +131,17 @@ fn agree(
         for (&row, outcome) in rows.iter().zip(outcomes) {
             let mut changed = false;
             for (found, expected) in outcome.values.iter().zip(&calibrated.outputs[row]) {
-                let errors = found
-                    .iter()
-                    .zip(expected)
-                    .map(|(found, expected)| (found - expected).abs());
-                agreement.error = errors.fold(agreement.error, f64::max);
+                for (found, expected) in found.iter().zip(expected) {
+                    let error = (found - expected).abs();
+                    agreement.error = agreement.error.max(error);
+                    agreement.mean += error;
+                    outputs += 1;
+                }
                 changed |= arg_max(found) != arg_max(expected);
             }
             agreement.changes += usize::from(changed);
         }
     }
+    agreement.mean /= outputs.max(1) as f64;
     Ok(agreement)
 }

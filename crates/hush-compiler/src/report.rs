@@ -5,8 +5,7 @@ mod describe;
 pub mod layers;
 mod occupancy;
 mod shares;
-
-use std::fmt::{self, Display, Formatter};
+mod text;
 
 use hush_ckks::security;
 use hush_graph::Graph;
@@ -36,10 +35,16 @@ pub struct ActivationReport {
     pub lo: f64,
     /// Upper end of the interval.
     pub hi: f64,
-    /// Degree.
+    /// Degree; of the last polynomial where several are applied in turn.
     pub degree: usize,
+    /// Degrees of all polynomials that are applied in turn: several for a composite sign.
+    pub degrees: Vec<usize>,
+    /// Levels consumed.
+    pub levels: usize,
     /// Largest fit error on the interval.
     pub fit_error: f64,
+    /// Root mean square fit error over the arguments on the calibration data.
+    pub typical_error: f64,
     /// Calibration arguments outside the interval.
     pub out_of_range: usize,
     /// Argument, function and polynomial, over the interval.
@@ -93,13 +98,19 @@ pub struct Report {
     pub output_ciphertexts: usize,
     /// Bytes of one output ciphertext.
     pub output_ciphertext_bytes: u64,
-    /// Error asked for.
+    /// Largest error allowed: what was asked for, or what the choice of activations led to.
     pub precision: f64,
+    /// Whether it was asked for.
+    pub precision_given: bool,
     /// Predicted largest output error over the calibration rows: approximation plus noise, exceeded by 0.1 outputs of
     /// all rows on average.
     pub predicted_error: f64,
     /// Share of approximating activations, measured on the calibration data.
     pub approximation_error: f64,
+    /// The mean error that they make.
+    pub approximation_mean_error: f64,
+    /// Calibration rows, of all, whose arg max (sign, for one output before a sigmoid) they change.
+    pub approximation_changes: usize,
     /// Predicted milliseconds per group on one thread.
     pub group_milliseconds: f64,
     /// Predicted milliseconds per sample on one thread, for the batch asked for.
@@ -112,8 +123,12 @@ pub struct Report {
     pub simulated_rows: usize,
     /// Largest output difference between that simulation and the float model.
     pub simulated_error: f64,
+    /// Mean output difference.
+    pub simulated_mean_error: f64,
     /// Simulated rows whose largest output is at another place than in the float model.
     pub simulated_changes: usize,
+    /// What should be looked into before the model is used.
+    pub warnings: Vec<String>,
     /// Activations.
     pub activations: Vec<ActivationReport>,
     /// What each layer became.
@@ -129,8 +144,46 @@ pub struct Agreement {
     pub rows: usize,
     /// Largest output difference.
     pub error: f64,
+    /// Mean output difference.
+    pub mean: f64,
     /// Rows with another arg max.
     pub changes: usize,
+}
+
+/// What the numbers say against using the model.
+fn warnings(approximated: &Approximated, options: &Options, agreement: Agreement) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let polynomials = &approximated.deviation;
+    for (what, rows, changes) in [
+        (
+            "with polynomials for activations",
+            polynomials.rows,
+            polynomials.changes,
+        ),
+        (
+            "in the simulation with noise",
+            agreement.rows,
+            agreement.changes,
+        ),
+    ] {
+        let share = 1.0 - changes as f64 / rows.max(1) as f64;
+        if share < options.min_agreement {
+            warnings.push(format!(
+                "only {:.1} % of {rows} calibration rows keep their largest output {what}, less than {:.1} % \
+                 (--min-agreement); try a smaller --precision, more calibration rows or another --activation-margin",
+                100.0 * share,
+                100.0 * options.min_agreement
+            ));
+        }
+    }
+    let outside: usize = approximated.fits.iter().map(|fit| fit.out_of_range).sum();
+    if outside > 0 {
+        warnings.push(format!(
+            "{outside} arguments of activations on the calibration data are outside the intervals covered; use a larger \
+             --activation-margin"
+        ));
+    }
+    warnings
 }
 
 fn bits(primes: &[u64]) -> Vec<f64> {
@@ -189,15 +242,20 @@ pub fn report(
             false,
         ),
         precision: approximated.precision,
+        precision_given: options.precision.is_some(),
         predicted_error: best.predicted,
         approximation_error: approximated.error,
+        approximation_mean_error: approximated.deviation.mean,
+        approximation_changes: approximated.deviation.changes,
         group_milliseconds: count.nanoseconds / 1e6,
         sample_milliseconds: best.batch_nanoseconds / 1e6 / batch as f64,
         headroom_bits: best.tuned.assessment.headroom,
         calibration_rows: rows,
         simulated_rows: agreement.rows,
         simulated_error: agreement.error,
+        simulated_mean_error: agreement.mean,
         simulated_changes: agreement.changes,
+        warnings: warnings(approximated, options, agreement),
         activations: approximated.fits.iter().map(activation).collect(),
         layers: Vec::new(),
         notes: Vec::new(),
@@ -205,6 +263,11 @@ pub fn report(
 }
 
 impl Report {
+    /// Per cent of all calibration rows that keep their arg max with polynomials for activations, without noise.
+    pub fn agreement(&self) -> f64 {
+        100.0 * (1.0 - self.approximation_changes as f64 / self.calibration_rows.max(1) as f64)
+    }
+
     /// Takes over the notes of the graph.
     pub(crate) fn with_notes(mut self, graph: &Graph) -> Self {
         self.notes = graph.notes().to_vec();
@@ -250,7 +313,10 @@ fn activation(fit: &Fit) -> ActivationReport {
         lo: fit.interval.0,
         hi: fit.interval.1,
         degree: fit.degree,
+        degrees: fit.degrees.clone(),
+        levels: fit.levels,
         fit_error: fit.error,
+        typical_error: fit.typical_error,
         out_of_range: fit.out_of_range,
         curve: fit.curve.clone(),
     }
@@ -290,158 +356,5 @@ pub fn human_bytes(bytes: u64) -> String {
         small if small < 1e3 => format!("{bytes} B"),
         medium if medium < 1e6 => format!("{:.1} kB", medium / 1e3),
         large => format!("{:.2} MB", large / 1e6),
-    }
-}
-
-/// Prints rows with columns as wide as their widest cell; the first column is left-aligned.
-fn table(out: &mut Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            cells(column)
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    for row in rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths) {
-            let padding = " ".repeat(width - cell.chars().count());
-            line.push(' ');
-            if row.len() == 2 || line.trim().is_empty() {
-                line.push_str(&format!("{cell}{padding} "));
-            } else {
-                line.push_str(&format!("{padding}{cell} "));
-            }
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-impl Display for Report {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let list = |bits: &[f64]| {
-            bits.iter()
-                .map(|bits| format!("{bits:.1}"))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let row = |name: &str, value: String| vec![name.to_owned(), value];
-        writeln!(out, "{}", self.model)?;
-        let bytes = |count: usize, bytes: u64| format!("{count} x {}", human_bytes(bytes));
-        let rows = vec![
-            row(
-                "packing",
-                format!("{} ({})", self.packing, self.packing_reason),
-            ),
-            row("samples per group", self.samples.to_string()),
-            row(
-                "ring degree",
-                format!("2^{}, {} slots", self.log_degree, self.slots),
-            ),
-            row("chain", format!("{} bits", list(&self.chain_bits))),
-            row(
-                "special primes",
-                format!("{} bits", list(&self.special_bits)),
-            ),
-            row(
-                "security",
-                format!(
-                    "{} bits (log2 QP = {:.1})",
-                    self.security_bits, self.log_q_p
-                ),
-            ),
-            row("levels", self.levels.to_string()),
-            row(
-                "key switches",
-                format!("{} ({} rotations)", self.key_switches, self.rotations),
-            ),
-            row(
-                "products",
-                format!(
-                    "{} of ciphertexts, {} with plaintexts",
-                    self.multiplications, self.plain_multiplications
-                ),
-            ),
-            row(
-                "evaluation keys",
-                format!("{}, {}", self.keys, human_bytes(self.key_bytes)),
-            ),
-            row(
-                "input ciphertexts",
-                bytes(self.input_ciphertexts, self.input_ciphertext_bytes),
-            ),
-            row(
-                "output ciphertexts",
-                bytes(self.output_ciphertexts, self.output_ciphertext_bytes),
-            ),
-            row(
-                "predicted error",
-                format!(
-                    "{:.1e} (asked for {:.0e}; activations {:.1e})",
-                    self.predicted_error, self.precision, self.approximation_error
-                ),
-            ),
-            row(
-                "predicted time",
-                format!(
-                    "{:.3} ms per sample, {:.1} ms per group, one thread",
-                    self.sample_milliseconds, self.group_milliseconds
-                ),
-            ),
-            row("headroom", format!("{:.1} bits", self.headroom_bits)),
-            row(
-                "simulation",
-                format!(
-                    "{} of {} calibration rows: largest error {:.1e}, {} with another arg max",
-                    self.simulated_rows,
-                    self.calibration_rows,
-                    self.simulated_error,
-                    self.simulated_changes
-                ),
-            ),
-        ];
-        table(out, &rows)?;
-        for note in &self.notes {
-            writeln!(out, "note: {note}")?;
-        }
-        writeln!(out, "layouts")?;
-        for layout in &self.layouts {
-            writeln!(out, "  {layout}")?;
-        }
-        if self.activations.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "activations")?;
-        let titles = [
-            "node",
-            "function",
-            "range",
-            "covered",
-            "degree",
-            "fit error",
-            "outside",
-        ];
-        let mut rows = vec![
-            titles
-                .iter()
-                .map(|&title| title.to_owned())
-                .collect::<Vec<_>>(),
-        ];
-        for activation in &self.activations {
-            rows.push(vec![
-                activation.node.clone(),
-                activation.function.clone(),
-                format!("{:.2} to {:.2}", activation.smallest, activation.largest),
-                format!("{:.2} to {:.2}", activation.lo, activation.hi),
-                activation.degree.to_string(),
-                format!("{:.1e}", activation.fit_error),
-                activation.out_of_range.to_string(),
-            ]);
-        }
-        table(out, &rows)
     }
 }

@@ -52,6 +52,9 @@ pub(crate) struct CompileArguments {
     /// Share of calibration rows whose arg max the encrypted model should not change
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().min_agreement)]
     min_agreement: f64,
+    /// Most that the evaluation keys may take, like 300MB or 8GiB
+    #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = crate::memory::parse)]
+    max_keys: u64,
     /// Highest degree tried for an activation
     #[arg(long, value_name = "DEGREE", default_value_t = Options::default().max_degree)]
     max_degree: usize,
@@ -82,6 +85,7 @@ impl CompileArguments {
             activation_margin: self.margin,
             headroom_bits: self.headroom,
             min_agreement: self.min_agreement,
+            max_key_bytes: self.max_keys,
             max_degree: self.max_degree,
             seed: self.seed,
         }
@@ -97,6 +101,9 @@ pub(crate) fn run(arguments: &CompileArguments, terminal: Terminal) -> Result<Ou
     let spinner = terminal.progress.spinner("compile");
     let compiled = hush_compiler::compile(&graph, &calibration, &options)?;
     spinner.finish_and_clear();
+    for warning in &compiled.report.warnings {
+        terminal.warn(warning);
+    }
     let report_text = compiled.report.to_string();
     let report: Value = serde_json::to_value(&compiled.report)?;
     let written = outputs.write(compiled)?;
