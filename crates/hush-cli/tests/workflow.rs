@@ -52,6 +52,47 @@ fn npz_out_can_be_encrypted_again_by_array() {
 }
 
 #[test]
+fn flooded_results_differ_by_the_stated_noise() {
+    let sandbox = Sandbox::with_ciphertexts();
+    let plain = decrypt_arguments("square", "keys", "y.ct", "y.npy");
+    let flooded = |error: &str| {
+        let mut arguments = decrypt_arguments("square", "keys", "y.ct", "z.npy").to_vec();
+        arguments.extend([
+            "--flood",
+            "8",
+            "--flood-results",
+            "4",
+            "--flood-error",
+            error,
+        ]);
+        arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let arguments = flooded("1e-5");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    sandbox.succeed(&plain);
+    // sqrt(12 * 4) * 2^4 * 1e-5.
+    let said = sandbox.succeed(&arguments);
+    assert!(
+        said.stdout.contains("standard deviation 1.1e-3"),
+        "{}",
+        said.stdout
+    );
+    let (first, exact) = (sandbox.read_npy("z.npy"), sandbox.read_npy("y.npy"));
+    sandbox.succeed(&arguments);
+    assert_ne!(sandbox.read_npy("z.npy"), first, "noise is drawn anew");
+    let largest = first.iter().zip(&exact).map(|(a, b)| (a - b).abs());
+    let largest = largest.fold(0.0, f32::max);
+    assert!(largest > 1e-5 && largest < 1e-2, "{largest}");
+
+    let arguments = flooded("1e9");
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let error = sandbox.fail(&arguments);
+    assert!(error.contains("flood"), "{error}");
+    let said = sandbox.hush(&[&plain[..], &["--flood", "30"]].concat());
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
+}
+
+#[test]
 fn a_batch_of_several_groups() {
     let sandbox = Sandbox::with_ciphertexts();
     let values: Vec<f32> = (0..33).map(|index| index as f32 / 32.0).collect();

@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 
 use hush_ckks::encoder::{decode_real, encode_real};
 use hush_ckks::{Ciphertext, KeyId, Level, Scale};
-use hush_keys::{SecretKey, SecureRng};
+use hush_keys::{Flooding, SecretKey, SecureRng};
 use hush_program::ClientSpec;
 use hush_wire::{
     CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsReader, CiphertextsWriter, DirectionV1,
     FormV1,
 };
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use zeroize::Zeroizing;
 
 use crate::{ClientError, Tensor, check_inputs, decode_outputs, encode_group, parallel};
@@ -83,7 +83,7 @@ pub fn encrypt<W: Write>(
 }
 
 /// Decrypts a file of outputs: one tensor an output of the model, before its post operations (see
-/// [`crate::finish_outputs`]).
+/// [`crate::finish_outputs`]). What it returns is for the key's owner alone: see [`decrypt_flooded`].
 ///
 /// # Errors
 /// If the file is damaged, or belongs to another model or key.
@@ -92,6 +92,63 @@ pub fn decrypt(
     key: &SecretKey,
     input: impl Read,
     progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Tensor>, ClientError> {
+    open_each(spec, key, input, progress, &mut |some| {
+        let messages = some.par_iter().map(|ciphertext| {
+            let message = key.decrypt(ciphertext)?;
+            Ok(decode_real(&message))
+        });
+        messages.collect()
+    })
+}
+
+/// [`decrypt`] with noise added that hides what the results' errors tell of the key, so that they may be shown.
+///
+/// # Errors
+/// As [`decrypt`]; if there is no room for the noise under the outputs' modulus.
+pub fn decrypt_flooded(
+    spec: &ClientSpec,
+    key: &SecretKey,
+    input: impl Read,
+    flooding: &Flooding,
+    rng: &mut SecureRng,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<Tensor>, ClientError> {
+    open_each(spec, key, input, progress, &mut |some| {
+        parallel::map(some, rng, |ciphertext, rng| {
+            let message = key.decrypt_flooded(ciphertext, flooding, rng)?;
+            Ok(decode_real(&message))
+        })
+    })
+}
+
+/// Flooding for outputs whose error has at most the standard deviation `error`, with so many bits of statistical
+/// security for so many results. The deviation of an output with it is [`flooded_deviation`].
+///
+/// # Errors
+/// If the error is not positive and finite, or no result is asked for.
+pub fn output_flooding(
+    spec: &ClientSpec,
+    error: f64,
+    bits: u32,
+    results: u64,
+) -> Result<Flooding, ClientError> {
+    let coefficient = error * spec.output_scale / (spec.slots as f64).sqrt();
+    Ok(Flooding::new(coefficient, bits, results)?)
+}
+
+/// The standard deviation that flooding gives each output.
+pub fn flooded_deviation(spec: &ClientSpec, flooding: &Flooding) -> f64 {
+    flooding.deviation() * (spec.slots as f64).sqrt() / spec.output_scale
+}
+
+/// Reads a file of outputs a few ciphertexts at a time and has each lot opened.
+fn open_each(
+    spec: &ClientSpec,
+    key: &SecretKey,
+    input: impl Read,
+    progress: &mut dyn FnMut(usize, usize),
+    open: &mut dyn FnMut(&[Ciphertext]) -> Result<Vec<Vec<f64>>, ClientError>,
 ) -> Result<Vec<Tensor>, ClientError> {
     let mut reader = CiphertextsReader::open(input)?;
     let header = reader.header();
@@ -116,10 +173,9 @@ pub fn decrypt(
         }
         let some = some.into_par_iter().map(|stored| {
             let ciphertext = Ciphertext::from_wire(key.parameters(), key.key_id(), &stored)?;
-            let message = key.decrypt(&ciphertext)?;
-            Ok(decode_real(&message))
+            Ok(ciphertext)
         });
-        vectors.extend(some.collect::<Result<Vec<_>, ClientError>>()?);
+        vectors.extend(open(&some.collect::<Result<Vec<_>, ClientError>>()?)?);
     }
     reader.finish()?;
     progress(count, count);

@@ -25,7 +25,9 @@ mod tensor;
 mod testing;
 
 pub use error::ClientError;
-pub use exchange::{Encrypted, decrypt, encrypt};
+pub use exchange::{
+    Encrypted, decrypt, decrypt_flooded, encrypt, flooded_deviation, output_flooding,
+};
 pub use keys::{
     generate_secret_key, key_request, parameters, read_secret_key, write_evaluation_keys,
     write_secret_key,

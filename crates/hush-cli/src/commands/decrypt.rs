@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use hush_client::{decrypt, finish_outputs, outputs_are_indices, read_secret_key};
+use clap::builder::RangedU64ValueParser;
+use hush_client::{
+    decrypt, decrypt_flooded, finish_outputs, flooded_deviation, output_flooding,
+    outputs_are_indices, read_secret_key,
+};
+use hush_keys::{Flooding, SecureRng};
 use serde_json::json;
 
 use crate::arrays::{self, Elements, Format, Named};
@@ -30,6 +35,16 @@ pub(crate) struct DecryptArguments {
     /// Leave out what the model does after decryption (Softmax, Sigmoid, ArgMax)
     #[arg(long)]
     raw: bool,
+    /// Add noise that makes the results safe to show to others, with so many bits of statistical security
+    #[arg(long, value_name = "BITS", requires = "flood_error", value_parser = RangedU64ValueParser::<u32>::new().range(1..=128))]
+    flood: Option<u32>,
+    /// The largest error that the model may make on an output, for whatever input: what the noise has to hide
+    #[arg(long, value_name = "ERROR", requires = "flood")]
+    flood_error: Option<f64>,
+    /// Results that will be shown under this key, at most
+    #[arg(long, value_name = "COUNT", requires = "flood", default_value_t = Flooding::DEFAULT_QUERIES,
+          value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    flood_results: u64,
     #[command(flatten)]
     passphrase: PassphraseArguments,
 }
@@ -48,10 +63,25 @@ pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Ou
         bar.set_length(count as u64);
         bar.set_position(done as u64);
     };
-    let outputs = files::about("ciphertext file", &arguments.input, {
-        files::open(&arguments.input)
-            .and_then(|input| Ok(decrypt(&spec, &key, input, &mut progress)?))
-    })?;
+    let flooding = match (arguments.flood, arguments.flood_error) {
+        (Some(bits), Some(error)) => Some(output_flooding(
+            &spec,
+            error,
+            bits,
+            arguments.flood_results,
+        )?),
+        _ => None,
+    };
+    let mut rng = SecureRng::from_os()?;
+    let opened = files::open(&arguments.input).and_then(|input| {
+        Ok(match &flooding {
+            Some(flooding) => {
+                decrypt_flooded(&spec, &key, input, flooding, &mut rng, &mut progress)?
+            }
+            None => decrypt(&spec, &key, input, &mut progress)?,
+        })
+    });
+    let outputs = files::about("ciphertext file", &arguments.input, opened)?;
     bar.finish_and_clear();
     let outputs = if arguments.raw {
         outputs
@@ -75,9 +105,13 @@ pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Ou
         .iter()
         .map(|array| json!({ "name": array.name, "shape": array.tensor.shape() }))
         .collect();
+    let deviation = flooding.map(|flooding| flooded_deviation(&spec, &flooding));
+    let noise = deviation.map_or_else(String::new, |deviation| {
+        format!(", noise of standard deviation {deviation:.1e} added to every output")
+    });
     Ok(Outcome {
         text: format!(
-            "decrypted {} to `{}`",
+            "decrypted {} to `{}`{noise}",
             counted(samples, "sample"),
             arguments.output.display()
         ),
@@ -85,6 +119,7 @@ pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Ou
             "output": { "path": arguments.output, "arrays": shapes },
             "samples": samples,
             "key_id": key.key_id().to_string(),
+            "flooding_deviation": deviation,
         }),
     })
 }
