@@ -45,7 +45,7 @@ impl Progress {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(
-            "{prefix:>12} {bar:24} {percent:>3} % {elapsed:.dim} {wide_msg}",
+            "{prefix:>12} {bar:24} {percent:>3} % {elapsed:>3.dim}  {wide_msg}",
         );
         let bar = ProgressBar::new(whole).with_prefix(what);
         match style {

@@ -14,14 +14,15 @@ fn help() {
     Usage: hush [OPTIONS] <COMMAND>
 
     Commands:
-      compile  Compile an ONNX model into a program for encrypted data
-      inspect  Say what a file holds, and check that it is whole
-      keygen   Make a secret key and the evaluation keys that a model needs
-      encrypt  Encrypt a batch of inputs for a model
-      run      Run a model on encrypted inputs
-      decrypt  Decrypt the outputs of a model
-      demo     Diagnose breast cancer on encrypted data, from end to end
-      help     Print this message or the help of the given subcommand(s)
+      compile   Compile an ONNX model into a program for encrypted data
+      inspect   Say what a file holds, and check that it is whole
+      simulate  Run a model on floats as ciphertexts would: same layouts, polynomials and noise, no keys
+      keygen    Make a secret key and the evaluation keys that a model needs
+      encrypt   Encrypt a batch of inputs for a model
+      run       Run a model on encrypted inputs
+      decrypt   Decrypt the outputs of a model
+      demo      Run an example network on encrypted data, from end to end
+      help      Print this message or the help of the given subcommand(s)
 
     Options:
           --json             Print one JSON object in place of text

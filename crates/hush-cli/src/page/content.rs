@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::markup::{grouped, plain, scientific};
 use crate::failure::Result;
 use crate::layers::layers_of;
-use crate::terminal::{bytes, duration};
+use crate::terminal::{bytes, counted, duration};
 use crate::timings::Timings;
 
 /// Everything on the page.
@@ -223,17 +223,12 @@ fn facts(content: &Content, spec: &ClientSpec, report: &Value) -> Vec<Fact> {
         size("output_ciphertexts", "output_ciphertext_bytes"),
     ) {
         fact(
-            "Sent and returned",
+            "Sent for a run",
+            bytes(inputs as u64 * input),
             format!(
-                "{} + {}",
-                bytes(inputs as u64 * input),
+                "{}; {} come back",
+                counted(inputs, "ciphertext"),
                 bytes(outputs as u64 * output)
-            ),
-            format!(
-                "{} + {} ciphertexts of {} slots",
-                inputs,
-                outputs,
-                grouped(content.slots)
             ),
         );
     }

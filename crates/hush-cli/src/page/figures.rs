@@ -117,7 +117,7 @@ fn figure(index: usize, activation: &Activation) -> String {
 }
 
 const PLOT: (f64, f64) = (280.0, 150.0);
-const EDGE: (f64, f64) = (34.0, 18.0);
+const EDGE: (f64, f64) = (40.0, 18.0);
 
 fn plot(index: usize, activation: &Activation) -> String {
     let (Some(first), Some(last)) = (activation.curve.first(), activation.curve.last()) else {
@@ -168,12 +168,19 @@ fn plot(index: usize, activation: &Activation) -> String {
     } else {
         String::new()
     };
-    let label = |class: &str, x: f64, y: f64, value: f64| {
+    let label = |class: &str, x: f64, y: f64, value: f64, range: f64| {
+        // What is nothing beside the range is zero.
+        let value = if value.abs() < 2e-3 * range {
+            0.0
+        } else {
+            value
+        };
         format!(
             "<text class=\"tick {class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
-            plain(value)
+            tick(value)
         )
     };
+    let (smallest, largest) = (low + 0.06 * room, high - 0.06 * room);
     format!(
         "<svg class=\"plot\" role=\"img\" aria-labelledby=\"plot-{index}\" viewBox=\"0 0 {width} {height}\">\
          <title id=\"plot-{index}\">{} from {} to {} and its polynomial of degree {}</title>{shade}{zero}\
@@ -186,16 +193,22 @@ fn plot(index: usize, activation: &Activation) -> String {
         EDGE.0,
         line(1),
         line(2),
-        label("start", EDGE.0, height - 4.0, lo),
-        label("end", right, height - 4.0, hi),
-        label(
-            "end",
-            EDGE.0 - 4.0,
-            y(high - 0.06 * room / 1.12) + 4.0,
-            high - 0.06 * room
-        ),
-        label("end", EDGE.0 - 4.0, bottom, low + 0.06 * room),
+        label("start", EDGE.0, height - 4.0, lo, hi - lo),
+        label("end", right, height - 4.0, hi, hi - lo),
+        label("end", EDGE.0 - 4.0, y(largest) + 4.0, largest, room),
+        label("end", EDGE.0 - 4.0, y(smallest) + 4.0, smallest, room),
     )
+}
+
+/// Two significant digits, without trailing zeros.
+fn tick(value: f64) -> String {
+    let digits = (1 - value.abs().max(1e-300).log10().floor() as i32).clamp(0, 5) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// The primes of the chain and the special ones, as wide as they have bits.

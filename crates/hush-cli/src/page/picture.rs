@@ -111,12 +111,25 @@ impl<'a> Canvas<'a> {
             |spans: &[(f64, f64)]| spans.last().map_or(0.0, |(start, size)| start + size) + MARGIN;
         let (width, height) = (end(&self.columns), end(&self.rows));
         let mut svg = format!(
-            "<svg class=\"network\" role=\"img\" aria-labelledby=\"network-title network-text\" \
+            "<svg class=\"network{}\" role=\"img\" aria-labelledby=\"network-title network-text\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
              <title id=\"network-title\">The network of {}</title>\n\
              <desc id=\"network-text\">{} from top to bottom, joined by arrows; the table of layers has the same in words.</desc>\n\
              <defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
              <path class=\"arrow\" d=\"M0.5 1 L7.5 4 L0.5 7 z\"/></marker></defs>\n",
+            // One column of boxes may shrink with the page; more of them scroll.
+            if self
+                .placement
+                .boxes
+                .iter()
+                .filter(|&&holds_box| holds_box)
+                .count()
+                == 1
+            {
+                " single"
+            } else {
+                ""
+            },
             escape(&self.content.name),
             counted(self.items.len(), "box").replace("boxs", "boxes"),
         );
@@ -273,8 +286,15 @@ impl<'a> Canvas<'a> {
             1 => String::new(),
             count => format!("{count} ciphertexts, "),
         };
+        // What comes before is how the layer is computed.
+        let layout = layer.layout.rsplit("result ").next().unwrap_or_default();
+        let layout = if layout.is_empty() {
+            "used".to_owned()
+        } else {
+            format!("used, {layout}")
+        };
         format!(
-            "{count}{} of {} slots used",
+            "{count}{} of {} slots {layout}",
             grouped(layer.slots_used),
             grouped(total)
         )
@@ -348,10 +368,10 @@ fn work_line(layer: &LayerReport) -> String {
     };
     part(layer.rotations, "rotation");
     part(layer.products, "product");
-    part(layer.key_switches, "key switch");
-    let mut line = parts.join(", ").replace("switchs", "switches");
+    part(layer.plain_products, "plain product");
+    let mut line = parts.join(", ");
     if line.is_empty() {
-        line = "no key switch".to_owned();
+        line = "no rotation, no product".to_owned();
     }
     if let Some(noise) = layer.noise {
         line.push_str(&format!(", noise {}", scientific(noise)));

@@ -53,11 +53,15 @@ pub(super) fn place(inputs: &[Vec<usize>]) -> Placement {
             column
         };
         let here = (0..nodes.len()).filter(|&node| rows[node] == row);
-        let mut here: Vec<(usize, usize)> = here
-            .map(|node| (wanted(node, &edges, &nodes, &rows), node))
+        // An input that comes late stands beside the layers, not in their way.
+        let mut here: Vec<(bool, usize, usize)> = here
+            .map(|node| {
+                let column = wanted(node, &edges, &nodes, &rows);
+                (inputs[node].is_empty(), column, node)
+            })
             .collect();
         here.sort_unstable();
-        for (column, node) in here {
+        for (_, column, node) in here {
             nodes[node].1 = take(column);
             boxes.resize(boxes.len().max(nodes[node].1 + 1), false);
             boxes[nodes[node].1] = true;

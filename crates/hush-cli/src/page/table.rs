@@ -9,7 +9,7 @@ use crate::terminal::duration;
 /// The table in a box that scrolls by itself.
 pub(super) fn table(content: &Content) -> String {
     let measured = if content.measured.is_some() {
-        "<th scope=\"col\">Measured</th>"
+        "<th scope=\"col\">Measured time</th>"
     } else {
         ""
     };
@@ -23,7 +23,7 @@ pub(super) fn table(content: &Content) -> String {
          <thead><tr><th scope=\"col\">Layer</th><th scope=\"col\">Operator</th><th scope=\"col\">Result</th>\
          <th scope=\"col\">Cipher­texts</th><th scope=\"col\">Slots used</th><th scope=\"col\">Level</th>\
          <th scope=\"col\">Rotations</th><th scope=\"col\">Products</th><th scope=\"col\">Plain products</th>\
-         <th scope=\"col\">Key switches</th><th scope=\"col\">Predicted</th><th scope=\"col\">Share</th>{measured}\
+         <th scope=\"col\">Key switches</th><th scope=\"col\">Predicted time</th>{measured}\
          <th scope=\"col\">Noise</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n\
          <p class=\"note\">Products are of two ciphertexts, plain products of a ciphertext with weights. Times are of one group of \
          ciphertexts; noise is the standard deviation that the layer alone adds to the noisiest output.</p>\n",
@@ -51,12 +51,13 @@ fn row(content: &Content, index: usize, layer: &LayerReport) -> String {
         (Some(_), Some(time)) => format!("<td>{}</td>", duration(time)),
         (Some(_), None) => "<td></td>".to_owned(),
     };
-    let (predicted, share) = if input {
-        (String::new(), String::new())
+    let predicted = if input {
+        String::new()
     } else {
-        (
+        format!(
+            "{} <span class=\"quiet\">{}</span>",
             duration(content.predicted(layer)),
-            percent(content.share(layer)),
+            percent(content.share(layer))
         )
     };
     let layout = if layer.layout.is_empty() {
@@ -64,7 +65,7 @@ fn row(content: &Content, index: usize, layer: &LayerReport) -> String {
     } else {
         format!("<span class=\"layout\">{}</span>", escape(&layer.layout))
     };
-    let label = if layer.label == layer.name {
+    let label = if layer.label.trim_matches('/') == layer.name {
         String::new()
     } else {
         format!("<span class=\"label\">{}</span>", escape(&layer.label))
@@ -72,7 +73,7 @@ fn row(content: &Content, index: usize, layer: &LayerReport) -> String {
     format!(
         "<tr id=\"layer-{index}\"><th scope=\"row\">{}{label}</th><td class=\"words\">{}{layout}</td><td>{}</td>\
          <td>{}</td><td>{} of {}</td><td>{level}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-         <td>{predicted}</td><td>{share}</td>{measured}<td>{}</td></tr>\n",
+         <td>{predicted}</td>{measured}<td>{}</td></tr>\n",
         escape(&layer.name),
         escape(&layer.operator),
         if layer.shape.is_empty() {

@@ -1,6 +1,6 @@
 //! Names, operators and shapes of layers, from the graph that the model was read into.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hush_graph::{Function, Graph, Node, Operator};
 
@@ -11,7 +11,8 @@ const NAMES: usize = 2;
 
 /// Fills in what the graph knows of the layers, and the layouts that `notes` tell (`label: layout`).
 pub(super) fn describe(layers: &mut [LayerReport], graph: &Graph, notes: &[String]) {
-    for layer in layers {
+    let mut full = Vec::new();
+    for layer in layers.iter_mut() {
         let said = notes
             .iter()
             .filter_map(|note| note.strip_prefix(&layer.label)?.strip_prefix(": "));
@@ -19,10 +20,24 @@ pub(super) fn describe(layers: &mut [LayerReport], graph: &Graph, notes: &[Strin
         let parts: BTreeSet<&str> = layer.label.split(" + ").collect();
         let within = |node: &&Node| node.names.iter().all(|name| parts.contains(name.as_str()));
         let nodes: Vec<&Node> = graph.nodes().iter().filter(within).collect();
-        let Some(last) = nodes.last() else { continue };
+        let Some(last) = nodes.last() else {
+            full.push(String::new());
+            continue;
+        };
         layer.shape = graph.value(last.output).shape.dimensions().to_vec();
         layer.operator = operators(&nodes);
-        layer.name = name(&nodes);
+        layer.name = name(&nodes, short);
+        full.push(name(&nodes, |name| name.trim_matches('/')));
+    }
+    // Several layers of one folder are told apart by the rest of their names.
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for layer in layers.iter() {
+        *count.entry(layer.name.clone()).or_default() += 1;
+    }
+    for (layer, full) in layers.iter_mut().zip(full) {
+        if count[&layer.name] > 1 && !full.is_empty() {
+            layer.name = full;
+        }
     }
 }
 
@@ -54,11 +69,12 @@ fn words_of(operator: &Operator) -> String {
             _ => "dense".to_owned(),
         },
         Operator::Convolution(convolution) => {
-            let strided = convolution.strides.iter().any(|&stride| stride > 1);
-            let stride = if strided {
-                format!(", stride {}", extents(&convolution.strides))
-            } else {
-                String::new()
+            let stride = match convolution.strides.as_slice() {
+                strides if strides.iter().all(|&stride| stride == 1) => String::new(),
+                [first, rest @ ..] if rest.iter().all(|stride| stride == first) => {
+                    format!(", stride {first}")
+                }
+                strides => format!(", stride {}", extents(strides)),
             };
             format!("convolution {}{stride}", extents(convolution.kernel()))
         }
@@ -92,7 +108,7 @@ fn short(name: &str) -> &str {
     }
 }
 
-fn name(nodes: &[&Node]) -> String {
+fn name(nodes: &[&Node], short: fn(&str) -> &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in nodes.iter().flat_map(|node| &node.names) {
         let name = short(name);

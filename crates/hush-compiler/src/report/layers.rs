@@ -39,7 +39,7 @@ pub struct LayerReport {
     pub slots_used: usize,
     /// For the first ciphertexts, from the first slot to the last, how full each part is in percent.
     pub occupancy: Vec<Vec<u8>>,
-    /// Level before.
+    /// Level of the lowest operand.
     pub level_in: usize,
     /// Level after.
     pub level_out: usize,
@@ -171,10 +171,11 @@ impl Grouping {
         };
         let layer = &mut self.layers[index];
         for value in reads.iter().filter(|value| value.layer != index) {
-            if layer.inputs.is_empty() {
-                layer.level_in = value.level;
-            }
-            layer.level_in = layer.level_in.max(value.level);
+            // The lowest operand decides: others wait at their levels.
+            layer.level_in = match layer.inputs.is_empty() {
+                true => value.level,
+                false => layer.level_in.min(value.level),
+            };
             if value.layer < index && !layer.inputs.contains(&value.layer) {
                 layer.inputs.push(value.layer);
             }
