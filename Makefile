@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench bench-peers bench-operations bench-networks readme doc
+.PHONY: help build demo demo-mnist test lint fmt bench bench-peers bench-operations bench-networks readme doc
 
 CARGO ?= cargo
 
@@ -13,6 +13,10 @@ build: ## build the hush command line (release)
 
 demo: ## encrypted breast-cancer diagnosis from end to end
 	$(CARGO) run --release -p hush-cli --bin hush -- demo
+
+demo-mnist: ## encrypted recognition of handwritten digits from end to end
+	$(CARGO) run --release -p hush-cli --bin hush -- demo --model mnist-cryptonets
+	$(CARGO) run --release -p hush-cli --bin hush -- demo --model mnist-lenet5
 
 test: ## every test, under each instruction set of this machine
 	@scripts/test
