@@ -1,6 +1,6 @@
 //! Why a model cannot be compiled.
 
-use std::fmt;
+use std::fmt::{self, Display, Formatter};
 
 use hush_graph::EvaluateError;
 use hush_program::ProgramError;
@@ -17,8 +17,8 @@ pub struct Unsupported {
     pub hint: String,
 }
 
-impl fmt::Display for Unsupported {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Display for Unsupported {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         write!(out, "`{}`: {} ({})", self.nodes, self.operator, self.hint)
     }
 }
@@ -115,17 +115,8 @@ pub enum CompileError {
         suggestion: f64,
     },
     /// No secure parameters have enough levels.
-    #[error(
-        "the model needs {needed} levels, secure parameters have at most {available} at this precision: {} too many; \
-         use activations of lower degree, merge layers, or ask for a larger error (--precision)",
-        .needed - .available
-    )]
-    TooDeep {
-        /// Levels of the model.
-        needed: usize,
-        /// Most levels of any secure parameters.
-        available: usize,
-    },
+    #[error("{0}")]
+    TooDeep(Box<TooDeep>),
     /// Parameters have enough levels, but not enough precision.
     #[error(
         "no secure parameters reach an output error of {target:.1e}: the best is {reached:.1e}; ask for --precision \
@@ -151,4 +142,70 @@ pub enum CompileError {
     /// The compiler emitted a program that its own checks refuse.
     #[error("the emitted program is not valid; this is a bug in the compiler")]
     Emitted(#[from] ProgramError),
+}
+
+/// A model that only bootstrapping, which refreshes levels, could run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooDeep {
+    /// Levels of the model.
+    pub needed: usize,
+    /// What there is too little of.
+    pub shortage: Shortage,
+    /// Rotations of one run, where they could be counted.
+    pub rotations: Option<usize>,
+    /// Nodes before which levels would have to be refreshed; the first is where they run out.
+    pub refreshes: Vec<String>,
+}
+
+/// What a deep model lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shortage {
+    /// No secure parameters have more levels.
+    Levels {
+        /// Levels of the largest ones.
+        available: usize,
+    },
+    /// Parameters with so many levels need keys that are too large.
+    Keys {
+        /// Bytes of the smallest keys.
+        needed: u64,
+        /// [`crate::Options::max_key_bytes`].
+        limit: u64,
+    },
+}
+
+impl Display for TooDeep {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the model needs {} levels", self.needed)?;
+        if let Some(rotations) = self.rotations {
+            write!(formatter, " and {rotations} rotations")?;
+        }
+        match self.shortage {
+            Shortage::Levels { available } => write!(
+                formatter,
+                ", secure parameters have at most {available} at this precision: {} too many",
+                self.needed - available
+            )?,
+            Shortage::Keys { needed, limit } => write!(
+                formatter,
+                ", for which evaluation keys take {:.1} GB at least, more than {:.1} GB (--max-keys)",
+                needed as f64 / 1e9,
+                limit as f64 / 1e9
+            )?,
+        }
+        if let Some(first) = self.refreshes.first() {
+            write!(
+                formatter,
+                "; levels run out at {first}, and bootstrapping, which this compiler lacks, would go before {} node{}: {}",
+                self.refreshes.len(),
+                if self.refreshes.len() == 1 { "" } else { "s" },
+                self.refreshes.join(", ")
+            )?;
+        }
+        formatter.write_str(
+            "; use activations of lower degree (--max-degree), fewer layers, a smaller range (--activation-margin), \
+             or ask for a larger error (--precision)",
+        )
+    }
 }

@@ -45,7 +45,7 @@ use hush_graph::rewrite::{leave_out_labels, simplify};
 use hush_program::{ClientSpec, Program};
 
 pub use calibrate::Calibration;
-pub use error::{CompileError, Unsupported};
+pub use error::{CompileError, Shortage, TooDeep, Unsupported};
 pub use options::Options;
 pub use report::Report;
 

@@ -35,6 +35,8 @@ pub struct Options {
     /// Bits that every message may grow beyond the largest one seen on the calibration data before it wraps around
     /// the modulus and its result is lost. Default 2: four times.
     pub headroom_bits: f64,
+    /// Most bytes of evaluation keys. Default 8 GiB.
+    pub max_key_bytes: u64,
     /// Highest degree tried for an activation. Default 127.
     pub max_degree: usize,
     /// Seed of the noise in the final simulation. Default 0.
@@ -51,6 +53,7 @@ impl Default for Options {
             security_bits: 128,
             activation_margin: 0.2,
             headroom_bits: 2.0,
+            max_key_bytes: 8 << 30,
             max_degree: 127,
             seed: 0,
         }

@@ -7,7 +7,7 @@ use hush_program::{Operation, PackingKind, Program};
 use crate::approximate::Approximated;
 use crate::arrange::{Strategy, arrange};
 use crate::calibrate::Calibrated;
-use crate::error::CompileError;
+use crate::error::{CompileError, Shortage, TooDeep};
 use crate::fuse::fuse;
 use crate::network::Network;
 use crate::noise::{DEVIATIONS, LEAST_DEVIATIONS, Sensitivity, largest_error};
@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::pack::latency::{self, Packer, Plan};
 use crate::pack::{Packed, throughput};
 use crate::parameters::{Tuned, budget, most_primes, shape, tune};
+use crate::report::key_bytes;
 
 /// Ring degrees tried.
 const LOG_DEGREES: std::ops::RangeInclusive<u32> = 10..=17;
@@ -56,6 +57,10 @@ pub struct Chosen {
 struct Reached {
     primes: usize,
     error: Option<f64>,
+    /// Bytes of the smallest keys that were too large.
+    key_bytes: Option<u64>,
+    /// Of the cheapest candidate.
+    rotations: Option<usize>,
 }
 
 impl Reached {
@@ -65,6 +70,11 @@ impl Reached {
             (Some(left), Some(right)) => Some(left.min(right)),
             (left, right) => left.or(right),
         };
+        self.key_bytes = match (self.key_bytes, other.key_bytes) {
+            (Some(left), Some(right)) => Some(left.min(right)),
+            (left, right) => left.or(right),
+        };
+        self.rotations = self.rotations.or(other.rotations);
     }
 }
 
@@ -110,11 +120,23 @@ fn depth_of(network: &Network) -> usize {
 
 fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> CompileError {
     let needed = depth_of(&approximated.network);
-    if reached.primes < needed + 1 {
-        return CompileError::TooDeep {
-            needed,
+    let shortage = match (reached.error, reached.key_bytes) {
+        _ if reached.primes < needed + 1 => Some(Shortage::Levels {
             available: reached.primes.saturating_sub(1),
-        };
+        }),
+        (None, Some(bytes)) => Some(Shortage::Keys {
+            needed: bytes,
+            limit: options.max_key_bytes,
+        }),
+        _ => None,
+    };
+    if let Some(shortage) = shortage {
+        return CompileError::TooDeep(Box::new(TooDeep {
+            needed,
+            shortage,
+            rotations: reached.rotations,
+            refreshes: refreshes(&approximated.network),
+        }));
     }
     match reached.error {
         Some(error) => CompileError::Precision { target: approximated.precision, reached: error },
@@ -131,6 +153,29 @@ fn explain(approximated: &Approximated, options: &Options, reached: Reached) -> 
     }
 }
 
+/// Levels that a bootstrap leaves for the model: of the 1747 bits that N = 2^16 has at 128 bits of security it uses
+/// about half itself.
+const REFRESHED_LEVELS: usize = 20;
+
+/// The nodes before which levels would be refreshed, each as late as possible.
+fn refreshes(network: &Network) -> Vec<String> {
+    let depths = network.depths();
+    let (mut base, mut found) = (0, Vec::new());
+    for stage in &network.stages {
+        let before = stage
+            .kind
+            .reads()
+            .into_iter()
+            .map(|value| depths[value])
+            .max();
+        if depths[stage.output] > base + REFRESHED_LEVELS {
+            base = before.unwrap_or(base);
+            found.push(stage.label.clone());
+        }
+    }
+    found
+}
+
 /// One packing under one chain shape, before primes and scales are chosen.
 struct Candidate {
     source: Source,
@@ -139,6 +184,9 @@ struct Candidate {
     log_degree: u32,
     special: usize,
     batch_nanoseconds: f64,
+    /// Of one group.
+    count: Count,
+    key_bytes: u64,
 }
 
 /// What the weights of a candidate come from.
@@ -183,13 +231,18 @@ fn best_of(
             }
             for (source, sketch) in packings(kind, &packers, options, log_degree, special) {
                 if sketch.depth < most {
-                    let batch_nanoseconds = batch_cost(&sketch, options, log_degree, special)?;
+                    let parameters = shape(log_degree, sketch.depth + 1, special);
+                    let program = sketch.program("", parameters, &vec![30.0; sketch.groups]);
+                    let count = count_unchecked(&program)?;
+                    let groups = options.batch.unwrap_or(1).div_ceil(sketch.samples);
                     candidates.push(Candidate {
                         source,
-                        sketch,
                         log_degree,
                         special,
-                        batch_nanoseconds,
+                        batch_nanoseconds: groups as f64 * count.nanoseconds,
+                        key_bytes: key_bytes(&program, &count.keys),
+                        count,
+                        sketch,
                     });
                 }
             }
@@ -199,6 +252,15 @@ fn best_of(
         }
     }
     candidates.sort_by(|a, b| a.batch_nanoseconds.total_cmp(&b.batch_nanoseconds));
+    reached.rotations = candidates.first().map(|first| first.count.rotations);
+    candidates.retain(|candidate| {
+        let fits = candidate.key_bytes <= options.max_key_bytes;
+        if !fits {
+            let least = reached.key_bytes.unwrap_or(u64::MAX);
+            reached.key_bytes = Some(least.min(candidate.key_bytes));
+        }
+        fits
+    });
     let weighed = |candidate: &Candidate| match &candidate.source {
         Source::Latency(packer, plan) => packers[*packer].emit(plan, true),
         Source::Throughput => candidate.sketch.clone(),
@@ -248,19 +310,6 @@ fn unsplit(sketch: &Packed) -> Packed {
     }
     unsplit.notes.clear();
     unsplit
-}
-
-/// Predicted cost of the whole batch; it depends on counts only, not on the sizes of primes.
-fn batch_cost(
-    packed: &Packed,
-    options: &Options,
-    log_degree: u32,
-    special: usize,
-) -> Result<f64, CompileError> {
-    let parameters = shape(log_degree, packed.depth + 1, special);
-    let program = packed.program("", parameters, &vec![30.0; packed.groups]);
-    let groups = options.batch.unwrap_or(1).div_ceil(packed.samples);
-    Ok(groups as f64 * count_unchecked(&program)?.nanoseconds)
 }
 
 /// Packings of one kind, without weights.
@@ -332,7 +381,7 @@ fn attempt(
     let primes = candidate.sketch.depth + 1;
     let mut reached = Reached {
         primes,
-        error: None,
+        ..Reached::default()
     };
     let Some(limit) = budget(log_degree, options.security_bits) else {
         return Ok(Err(reached));

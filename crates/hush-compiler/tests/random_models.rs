@@ -402,7 +402,7 @@ fn what_cannot_be_reached_says_what_would_help() {
     assert!(
         matches!(
             error,
-            CompileError::TooDeep { .. } | CompileError::Precision { .. }
+            CompileError::TooDeep(_) | CompileError::Precision { .. }
         ),
         "{error}"
     );

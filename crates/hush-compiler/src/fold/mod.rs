@@ -4,80 +4,23 @@
 //! becomes a stage of its own only where something non-linear or an output reads it. What stands at the end of the
 //! graph and needs no encryption (softmax, arg max, sigmoid) is left to the data owner.
 
+mod form;
+mod matrices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use hush_graph::{BinaryOperator, Function, Graph, Node, Operator, Tensor, ValueId};
+use hush_graph::{BinaryOperator, Function, Graph, Node, Operator, ValueId};
 use hush_program::{Basis, Polynomial, PostOperation};
 
 use crate::error::{CompileError, Unsupported};
 use crate::network::{Index, Network, Port, Stage, StageKind, Vector};
 use hush_graph::SparseMatrix;
 
-/// `sum of matrix * base + bias`, and the names of the nodes that led to it.
-#[derive(Clone)]
-struct Form {
-    terms: BTreeMap<Index, SparseMatrix>,
-    bias: Vec<f64>,
-    labels: Vec<String>,
-}
+use self::form::Form;
+use self::matrices::{concatenation, expand, linear_matrix};
 
-impl Form {
-    fn base(value: Index, elements: usize) -> Self {
-        let terms = BTreeMap::from([(value, SparseMatrix::identity(elements))]);
-        Self {
-            terms,
-            bias: vec![0.0; elements],
-            labels: Vec::new(),
-        }
-    }
-
-    /// The value that the form is equal to, if it is one.
-    fn as_base(&self) -> Option<Index> {
-        let (&value, matrix) = self.terms.first_key_value()?;
-        let alone = self.terms.len() == 1
-            && matrix.is_identity()
-            && self.bias.iter().all(|&bias| bias == 0.0);
-        alone.then_some(value)
-    }
-
-    fn apply(&self, matrix: &SparseMatrix, offset: &[f64], label: String) -> Self {
-        let mut bias = offset.to_vec();
-        matrix.apply_add(&self.bias, &mut bias);
-        let terms = self
-            .terms
-            .iter()
-            .map(|(&value, inner)| (value, matrix.after(inner)));
-        let terms = terms.filter(|(_, matrix)| !matrix.is_empty()).collect();
-        let mut labels = self.labels.clone();
-        labels.push(label);
-        Self {
-            terms,
-            bias,
-            labels,
-        }
-    }
-
-    fn combine(&self, other: &Form, sign: f64, label: String) -> Self {
-        let mut result = self.clone();
-        let factors = vec![sign; self.bias.len()];
-        for (&value, matrix) in &other.terms {
-            let matrix = matrix.scale_rows(&factors);
-            match result.terms.remove(&value) {
-                Some(own) => result.terms.insert(value, own.add(&matrix)),
-                None => result.terms.insert(value, matrix),
-            };
-        }
-        result.terms.retain(|_, matrix| !matrix.is_empty());
-        result
-            .bias
-            .iter_mut()
-            .zip(&other.bias)
-            .for_each(|(sum, bias)| *sum += sign * bias);
-        result.labels.extend(other.labels.iter().cloned());
-        result.labels.push(label);
-        result
-    }
-}
+/// Matrices are multiplied where that fills in fewer than so many times their entries.
+const MOST_FILL: usize = 2;
 
 struct Folder<'g> {
     graph: &'g Graph,
@@ -151,6 +94,20 @@ impl Folder<'_> {
         self.stage(label, tensor, kind)
     }
 
+    /// The form that a matrix is applied to: a sum of several values that the matrix would multiply becomes one
+    /// value first, where the products of matrices have far more entries than the matrices.
+    fn operand(&mut self, tensor: ValueId, form: &Form, matrix: &SparseMatrix) -> Form {
+        if form.terms.len() > 1 {
+            let inner = form.terms.values();
+            let together: usize = inner.clone().map(|inner| matrix.after(inner).len()).sum();
+            let apart = matrix.len() + inner.map(SparseMatrix::len).sum::<usize>();
+            if together > MOST_FILL * apart {
+                return Form::base(self.materialize(tensor, form), form.bias.len());
+            }
+        }
+        form.clone()
+    }
+
     /// The larger (`sign` 1) or the smaller (−1) of two: `(a + b)/2 ± |a − b|/2`.
     fn extremum(&mut self, node: &Node, left: &Form, right: &Form, sign: f64) -> Form {
         let size = left.bias.len();
@@ -164,28 +121,6 @@ impl Folder<'_> {
         let middle = halved(left.combine(right, 1.0, node.label()));
         middle.combine(&halved(distance), sign, node.label())
     }
-}
-
-/// For each input of a concatenation, where its elements go.
-fn concatenation(shapes: &[&[usize]], axis: usize) -> Vec<SparseMatrix> {
-    let total: usize = shapes.iter().map(|shape| shape[axis]).sum();
-    let inner: usize = shapes[0][axis + 1..].iter().product();
-    let outer: usize = shapes[0][..axis].iter().product();
-    let mut first = 0;
-    let mut matrices = Vec::new();
-    for shape in shapes {
-        let own = shape[axis] * inner;
-        let mut rows = vec![Vec::new(); outer * total * inner];
-        for block in 0..outer {
-            for element in 0..own {
-                rows[(block * total + first) * inner + element] =
-                    vec![(block * own + element, 1.0)];
-            }
-        }
-        first += shape[axis];
-        matrices.push(SparseMatrix::from_rows(outer * own, rows));
-    }
-    matrices
 }
 
 fn unique(labels: &[String]) -> String {
@@ -269,37 +204,6 @@ fn needed(graph: &Graph, outputs: &[(String, ValueId)]) -> BTreeSet<ValueId> {
         }
     }
     needed
-}
-
-fn expand(constant: &Tensor, dimensions: &[usize]) -> Result<Vec<f64>, String> {
-    constant
-        .broadcast_to(dimensions)
-        .map(Tensor::into_data)
-        .map_err(|error| error.to_string())
-}
-
-fn linear_matrix(
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    dimensions: &[usize],
-) -> (SparseMatrix, Vec<f64>) {
-    let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
-    let groups = dimensions.iter().product::<usize>() / inputs;
-    let mut rows = Vec::with_capacity(groups * outputs);
-    let mut offset = Vec::with_capacity(groups * outputs);
-    for group in 0..groups {
-        for (output, weights) in weight.data().chunks_exact(inputs).enumerate() {
-            rows.push(
-                weights
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &w)| (group * inputs + i, w))
-                    .collect(),
-            );
-            offset.push(bias.map_or(0.0, |bias| bias.data()[output]));
-        }
-    }
-    (SparseMatrix::from_rows(groups * inputs, rows), offset)
 }
 
 /// Translates a graph; all unsupported parts are reported together.
@@ -394,6 +298,7 @@ fn translate(
     match &node.operator {
         Operator::Linear { weight, bias } => {
             let (matrix, offset) = linear_matrix(weight, bias.as_ref(), shape.dimensions());
+            let form = folder.operand(source, form, &matrix);
             form.apply(&matrix, &offset, label)
         }
         Operator::Affine { scale, offset } => {
@@ -413,6 +318,7 @@ fn translate(
         }
         Operator::Convolution(convolution) => {
             let (matrix, offset) = convolution.matrix(shape);
+            let form = folder.operand(source, form, &matrix);
             form.apply(&matrix, &offset, label)
         }
         Operator::Sparse(linear) => {
