@@ -162,16 +162,29 @@ impl Subject<'_> {
         loop {
             open.retain(|&target| indices[target] > 0);
             let mut order: Vec<usize> = open.iter().rev().copied().collect();
+            let mut best = None;
             if open.len() <= ORDERED {
-                let trials = open.iter().filter_map(|&target| {
-                    let lowered = attempt(&trace, indices, target)?;
-                    Some((lowered.deviation.root_mean_square, target))
-                });
-                let mut trials: Vec<(f64, usize)> = trials.collect();
+                let mut trials: Vec<(f64, usize)> = Vec::new();
+                let mut least = f64::INFINITY;
+                for &target in &open {
+                    if let Some(lowered) = attempt(&trace, indices, target) {
+                        let root = lowered.deviation.root_mean_square;
+                        trials.push((root, target));
+                        if root < least {
+                            (least, best) = (root, Some((lowered, target)));
+                        }
+                    }
+                }
                 trials.sort_by(|a, b| a.0.total_cmp(&b.0));
                 order = trials.into_iter().map(|(_, target)| target).collect();
             }
             open = Vec::new();
+            if let Some((lowered, target)) = best {
+                trace = lowered;
+                indices[target] -= 1;
+                open.push(target);
+                order.retain(|&other| other != target);
+            }
             for target in order {
                 let Some(rest) = left.checked_sub(1) else {
                     return trace;
