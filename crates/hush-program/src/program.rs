@@ -255,27 +255,71 @@ impl Polynomial {
         (self.degree() + 1).next_power_of_two().trailing_zeros() as usize
     }
 
-    /// The slope at x, by differentiating Horner's rule or Clenshaw's recurrence.
-    pub fn slope(&self, x: f64) -> f64 {
+    /// The slopes at every x: the values of the derivative.
+    pub fn slopes(&self, x: &[f64]) -> Vec<f64> {
+        let derivative = self.derivative();
+        let mut slopes = Vec::with_capacity(x.len());
+        for block in x.chunks(LANES) {
+            let mut lanes = [0.0; LANES];
+            lanes[..block.len()].copy_from_slice(block);
+            slopes.extend_from_slice(&derivative.evaluate_lanes(lanes)[..block.len()]);
+        }
+        slopes
+    }
+
+    /// The derivative, in the same basis.
+    fn derivative(&self) -> Self {
+        let coefficients = &self.coefficients;
+        let mut slopes = vec![0.0; coefficients.len()];
         match self.basis {
             Basis::Power => {
-                let (mut value, mut slope) = (0.0, 0.0);
-                for &coefficient in self.coefficients.iter().rev() {
-                    slope = slope * x + value;
-                    value = value * x + coefficient;
+                for (power, &coefficient) in coefficients.iter().enumerate().skip(1) {
+                    slopes[power - 1] = power as f64 * coefficient;
                 }
-                slope
+            }
+            // d_{k-1} = d_{k+1} + 2 k c_k, the first one halved; u(x) has the slope 2 / (hi - lo).
+            Basis::Chebyshev { lo, hi } => {
+                for (power, &coefficient) in coefficients.iter().enumerate().skip(1).rev() {
+                    let above = slopes.get(power + 1).copied().unwrap_or(0.0);
+                    slopes[power - 1] = above + 2.0 * power as f64 * coefficient;
+                }
+                if let Some(first) = slopes.first_mut() {
+                    *first /= 2.0;
+                }
+                slopes
+                    .iter_mut()
+                    .for_each(|slope| *slope *= 2.0 / (hi - lo));
+            }
+        }
+        Self {
+            coefficients: slopes,
+            basis: self.basis,
+        }
+    }
+
+    /// As [`Polynomial::evaluate`], for several x side by side: each waits for its own last step only.
+    fn evaluate_lanes(&self, x: [f64; LANES]) -> [f64; LANES] {
+        match self.basis {
+            Basis::Power => {
+                let mut sum = [0.0; LANES];
+                for &coefficient in self.coefficients.iter().rev() {
+                    for lane in 0..LANES {
+                        sum[lane] = sum[lane] * x[lane] + coefficient;
+                    }
+                }
+                sum
             }
             Basis::Chebyshev { lo, hi } => {
-                let u = (2.0 * x - lo - hi) / (hi - lo);
-                let (mut next, mut after) = (0.0, 0.0);
-                let (mut next_slope, mut after_slope) = (0.0, 0.0);
+                let u = x.map(|x| (2.0 * x - lo - hi) / (hi - lo));
+                let (mut next, mut after) = ([0.0; LANES], [0.0; LANES]);
                 for &coefficient in self.coefficients.iter().skip(1).rev() {
-                    let slope = 2.0 * next + 2.0 * u * next_slope - after_slope;
-                    (next_slope, after_slope) = (slope, next_slope);
-                    (next, after) = (coefficient + 2.0 * u * next - after, next);
+                    for lane in 0..LANES {
+                        let value = coefficient + 2.0 * u[lane] * next[lane] - after[lane];
+                        (next[lane], after[lane]) = (value, next[lane]);
+                    }
                 }
-                (next + u * next_slope - after_slope) * 2.0 / (hi - lo)
+                let first = self.coefficients.first().copied().unwrap_or(0.0);
+                std::array::from_fn(|lane| first + u[lane] * next[lane] - after[lane])
             }
         }
     }
@@ -300,6 +344,9 @@ impl Polynomial {
     }
 }
 
+/// Arguments of a polynomial that are worked on side by side.
+const LANES: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,6 +369,31 @@ mod tests {
                 basis: Basis::Power,
             };
             assert_eq!(polynomial.depth(), depth, "degree {degree}");
+        }
+    }
+
+    #[test]
+    fn slopes_are_those_of_small_steps() {
+        let points: Vec<f64> = (0..37).map(|step| f64::from(step) / 10.0 - 1.9).collect();
+        for basis in [Basis::Power, Basis::Chebyshev { lo: -2.0, hi: 2.5 }] {
+            for degree in 0..12 {
+                let coefficients = (0..=degree).map(|k| f64::from(k + 1).sin()).collect();
+                let polynomial = Polynomial {
+                    coefficients,
+                    basis,
+                };
+                let slopes = polynomial.slopes(&points);
+                assert_eq!(slopes.len(), points.len());
+                for (&x, slope) in points.iter().zip(slopes) {
+                    let step = 1e-6;
+                    let rise = polynomial.evaluate(x + step) - polynomial.evaluate(x - step);
+                    let difference = (rise / (2.0 * step) - slope).abs();
+                    assert!(
+                        difference < 1e-4 * (1.0 + slope.abs()),
+                        "degree {degree}, x = {x}"
+                    );
+                }
+            }
         }
     }
 

@@ -45,8 +45,11 @@ impl ClearMachine {
         let mut result = self.piece(&tree, &powers, level + 1, raised);
         (result.level, result.scale) = (level, scale);
         self.settle(&mut result, relinearizes(&tree));
-        for (slot, carried) in input.variance.iter().enumerate() {
-            result.variance[slot] += polynomial.slope(input.values[slot]).powi(2) * carried;
+        if !input.variance.is_empty() {
+            let slopes = polynomial.slopes(&input.values);
+            for (slot, carried) in input.variance.iter().enumerate() {
+                result.variance[slot] += slopes[slot].powi(2) * carried;
+            }
         }
         result
     }
