@@ -16,6 +16,12 @@ pub struct Composition {
 /// Arguments, less one, on which [`Composition::is_defined_on`] looks.
 const SAMPLES: i32 = 256;
 
+/// Keeps the arguments of [`Composition::jumps`] off the places where models switch, such as zero.
+const OFF_GRID: f64 = 0.0123;
+/// How close to a switch it looks, and which change it calls a jump.
+const NARROW: f64 = 1e-7;
+const JUMP: f64 = 1e-4;
+
 /// One step of a [`Composition`]. Operand 0 is `x`, operand `n` the result of the `n`-th step.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -88,6 +94,37 @@ impl Composition {
             });
         }
         values
+    }
+
+    /// Whether it jumps where a [`Function::Step`] in it does, judged on arguments from -32 to 32.
+    pub fn jumps(&self) -> bool {
+        let steps = self.steps.iter().filter_map(|step| match step {
+            Step::Function {
+                function: Function::Step { .. },
+                input,
+            } => Some(*input),
+            _ => None,
+        });
+        steps.into_iter().any(|operand| {
+            let above = |x: f64| self.values(x)[operand] > 0.0;
+            (-SAMPLES..SAMPLES).any(|sample| {
+                let mut low = f64::from(sample) / 8.0 + OFF_GRID;
+                let mut high = low + 0.125;
+                if above(low) == above(high) {
+                    return false;
+                }
+                while high - low > NARROW {
+                    let middle = 0.5 * (low + high);
+                    if above(middle) == above(low) {
+                        low = middle;
+                    } else {
+                        high = middle;
+                    }
+                }
+                let (before, after) = (self.evaluate(low), self.evaluate(high));
+                (before - after).abs() > JUMP * (1.0 + before.abs())
+            })
+        })
     }
 
     /// Where it is defined as far as its steps on `x` itself tell; see [`Function::domain`].
@@ -201,6 +238,31 @@ mod tests {
             Function::Composition(composition).to_string(),
             "composition(a1 = tanh of x; a2 = 2·a1 + 1; x · a2)"
         );
+    }
+
+    /// `step(x - 1) · factor(x)` jumps at 1 unless the factor vanishes there.
+    #[test]
+    fn finds_jumps() {
+        let gated = |offset: f64| {
+            let affine = |offset, input| Step::Affine {
+                scale: 1.0,
+                offset,
+                input,
+            };
+            let step = Step::Function {
+                function: Function::Step { inclusive: false },
+                input: 1,
+            };
+            let product = Step::Binary {
+                operator: BinaryOperator::Multiply,
+                left: 2,
+                right: 3,
+            };
+            Composition::new(vec![affine(-1.0, 0), step, affine(offset, 0), product]).unwrap()
+        };
+        assert!(!gated(-1.0).jumps());
+        assert!(gated(-1.5).jumps());
+        assert!(gated(0.0).jumps());
     }
 
     #[test]

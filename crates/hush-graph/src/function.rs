@@ -22,6 +22,13 @@ pub enum Function {
         /// The largest argument that gives zero.
         alpha: f64,
     },
+    /// One where `x > 0`, zero elsewhere; if `inclusive`, one at zero too. It stands for the
+    /// comparisons of a model until [`crate::rewrite::simplify`] finds what they are part of; by
+    /// itself it jumps, and no polynomial follows it.
+    Step {
+        /// One at zero.
+        inclusive: bool,
+    },
     /// `x` where `x ≥ 0`, `alpha · (exp(x) - 1)` elsewhere.
     Elu {
         /// Minus the limit for small arguments.
@@ -116,6 +123,9 @@ impl Function {
                 } else {
                     0.0
                 }
+            }
+            Function::Step { inclusive } => {
+                f64::from(u8::from(x > 0.0 || (*inclusive && x == 0.0)))
             }
             Function::Elu { alpha } => at_sign(x, |x| x, |x| alpha * libm::expm1(x)),
             Function::Selu { alpha, gamma } => {

@@ -13,6 +13,8 @@ impl fmt::Display for Function {
             Function::ThresholdedRelu { alpha } => {
                 return write!(formatter, "thresholded_relu(alpha {alpha})");
             }
+            Function::Step { inclusive: false } => "step",
+            Function::Step { inclusive: true } => "step(1 at 0)",
             Function::Elu { alpha } => return write!(formatter, "elu(alpha {alpha})"),
             Function::Selu { alpha, gamma } => {
                 return write!(formatter, "selu(alpha {alpha}, gamma {gamma})");

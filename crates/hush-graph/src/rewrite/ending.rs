@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 /// Moves sigmoids to the very end, where the owner of the data can apply them after decryption:
 /// behind reshapes and behind concatenations of `sigmoid(x)` and `1 - sigmoid(x)`. The largest of
-/// several softmaxes or sigmoids becomes the largest of what they are taken of.
+/// several softmaxes or sigmoids becomes the largest of what they are taken of. Functions of
+/// repeated elements become repeated functions.
 ///
 /// Nodes that are no longer needed stay.
 pub(super) fn settle(graph: &Graph) -> Result<Graph, GraphError> {
@@ -19,7 +20,17 @@ pub(super) fn settle(graph: &Graph) -> Result<Graph, GraphError> {
     for node in graph.nodes() {
         let inputs: Vec<ValueId> = node.inputs.iter().map(|input| copies[input]).collect();
         let name = graph.value(node.output).name.clone();
-        let copy = builder.node(node.names.clone(), node.operator.clone(), &inputs, name)?;
+        let names = node.names.clone();
+        let copy = match repeated(graph, node) {
+            // Functions come before their results are repeated.
+            Some(expand) => {
+                let operator = node.operator.clone();
+                let few = [copies[&expand.inputs[0]]];
+                let results = builder.node(names.clone(), operator, &few, name.clone())?;
+                builder.node(names, expand.operator.clone(), &[results], name)?
+            }
+            None => builder.node(names, node.operator.clone(), &inputs, name)?,
+        };
         copies.insert(node.output, copy);
     }
     let mut settler = Settler {
@@ -37,6 +48,14 @@ pub(super) fn settle(graph: &Graph) -> Result<Graph, GraphError> {
         settler.builder.note(note.clone());
     }
     settler.builder.build()
+}
+
+/// The node before a function, if it repeats elements.
+fn repeated<'a>(graph: &'a Graph, node: &Node) -> Option<&'a Node> {
+    let is_function = matches!(node.operator, Operator::Elementwise(_));
+    let before = graph.producer(node.inputs[0]).filter(|_| is_function)?;
+    let repeats = matches!(before.operator, Operator::Movement(Movement::Expand { .. }));
+    repeats.then_some(before)
 }
 
 struct Settler<'a> {

@@ -6,15 +6,18 @@ use crate::{Composition, Function};
 /// rounded to 32 bits.
 const TOLERANCE: f64 = 1e-5;
 
-/// Arguments on which functions are compared: 0, ±0.4, … ±8, besides some far out.
-const SAMPLES: i32 = 20;
-const STEP: f64 = 0.4;
+/// Arguments on which functions are compared: from -8 to 8, besides some far out.
+const SAMPLES: i32 = 80;
+const STEP: f64 = 0.1;
 const FAR: [f64; 4] = [-30.0, -15.0, 15.0, 30.0];
-/// Near zero, where many functions of positive arguments end.
-const SMALL: [f64; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
+/// Near zero, where many functions bend or end.
+const SMALL: [f64; 6] = [1e-4, 1e-3, 1e-2, -1e-4, -1e-3, -1e-2];
 
 /// The function with a name of its own that `composition` is.
 pub(super) fn name(composition: &Composition) -> Option<Function> {
+    if composition.jumps() {
+        return None;
+    }
     let value = |x: f64| composition.evaluate(x);
     let plain = [
         Function::Sigmoid,
@@ -138,5 +141,6 @@ mod tests {
             assert_eq!(name(&of(function.clone())), Some(function));
         }
         assert_eq!(name(&of(Function::Sin)), None);
+        assert_eq!(name(&of(Function::Step { inclusive: true })), None);
     }
 }
