@@ -2,11 +2,12 @@
 
 use crate::constant::Constant;
 use crate::inputs::check_inputs;
-use crate::node::{Environment, Known, NodeContext, Problem};
+use crate::node::{Environment, Known, NodeContext, Problem, node_name};
 use crate::operators::ml;
 use crate::order::order;
 use crate::{ImportError, NodeProblem, branch, fold, functions, model, operators};
-use hush_graph::{Graph, GraphBuilder, Operator, ValueId};
+use hush_graph::rewrite::simplify;
+use hush_graph::{Function, Graph, GraphBuilder, Node, Operator, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tract_onnx::pb::{GraphProto, NodeProto};
@@ -35,7 +36,53 @@ pub(crate) fn import(bytes: &[u8]) -> Result<Graph, ImportError> {
         return Err(ImportError::Nodes(problems));
     }
     outputs(graph, &mut environment)?;
-    Ok(environment.builder.build()?)
+    let built = environment.builder.build()?;
+    refuse_comparisons(&built, graph)?;
+    Ok(built)
+}
+
+/// Comparisons are fine inside of continuous functions only.
+fn refuse_comparisons(built: &Graph, graph: &GraphProto) -> Result<(), ImportError> {
+    let is_step =
+        |node: &Node| matches!(&node.operator, Operator::Elementwise(Function::Step { .. }));
+    if !built.nodes().iter().any(is_step) {
+        return Ok(());
+    }
+    let jumps = |node: &Node| match &node.operator {
+        Operator::Elementwise(Function::Composition(composition)) => composition.jumps(),
+        _ => is_step(node),
+    };
+    let simple = simplify(built)?;
+    let problems = simple
+        .nodes()
+        .iter()
+        .filter(|node| jumps(node))
+        .map(|node| {
+            let compares = |name: &String| {
+                let mut steps = built.nodes().iter().filter(|node| is_step(node));
+                steps.any(|step| step.names.contains(name))
+            };
+            let name = node.names.iter().find(|name| compares(name));
+            let name = name.unwrap_or(&node.names[0]).clone();
+            let mut protos = graph.node.iter();
+            match protos.find(|proto| node_name(proto) == name) {
+                Some(proto) => operators::comparison().at(proto),
+                None => {
+                    let Problem { reason, hint } = operators::comparison();
+                    let operator = "comparison".to_string();
+                    NodeProblem {
+                        node: name,
+                        operator,
+                        reason,
+                        hint,
+                    }
+                }
+            }
+        });
+    match problems.collect::<Vec<_>>() {
+        problems if problems.is_empty() => Ok(()),
+        problems => Err(ImportError::Nodes(problems)),
+    }
 }
 
 /// Declares the outputs, as far as they can be computed.
@@ -141,6 +188,7 @@ fn prepare(graph: &GraphProto, operator_set: i64) -> Result<Environment, ImportE
         matrix_budget: MATRIX_ENTRIES,
         read: names_read(graph),
         texts,
+        batched: BTreeSet::new(),
         classes: BTreeMap::new(),
         left_out: BTreeMap::new(),
     })
@@ -188,12 +236,29 @@ pub(crate) fn import_node(node: &NodeProto, environment: &mut Environment) -> Re
     }
     if let (Some(fold), Some(constants)) = (fold, all_constant(&inputs)) {
         let constant = fold(&mut context, &fold::Inputs(&constants))?;
+        if is_batched(node, context.environment, &constants) && constant.shape.first() == Some(&1) {
+            let outputs = node.output.iter().cloned();
+            context.environment.batched.extend(outputs);
+        }
         return context.define(Known::Constant(Arc::new(constant)));
     }
     match import {
         Some(import) => import(&mut context),
         None => Err(constant_only()),
     }
+}
+
+/// Whether the folded `node` puts a one where the batch should be.
+fn is_batched(
+    node: &NodeProto,
+    environment: &Environment,
+    inputs: &[Option<Arc<Constant>>],
+) -> bool {
+    let fills = matches!(node.op_type.as_str(), "ConstantOfShape" | "Expand");
+    let mut constants = inputs.iter().flatten();
+    let mut names = node.input.iter();
+    (fills && constants.any(|constant| constant.holds_batch_size()))
+        || names.any(|name| environment.batched.contains(name))
 }
 
 /// Marks the results of `node` as unknown.

@@ -120,6 +120,9 @@ pub(crate) struct Environment {
     pub(crate) read: BTreeSet<String>,
     /// Stored tensors of text; their elements are known as positions.
     pub(crate) texts: BTreeMap<String, Vec<String>>,
+    /// Constants whose first dimension of one stands for the batch, since they were made from its
+    /// size.
+    pub(crate) batched: BTreeSet<String>,
     /// What indices stand for.
     pub(crate) classes: BTreeMap<ValueId, Vec<String>>,
     /// Results that cannot be computed, though others of the same node can, and why.

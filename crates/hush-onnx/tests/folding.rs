@@ -204,15 +204,29 @@ fn masks() {
     assert!(refused.contains("not finite"), "{refused}");
 }
 
+/// How torch writes `cat([x, zeros(x.shape[0], 2)])`, and skl2onnx the constant feature of a
+/// polynomial.
 #[test]
-fn comparisons_of_data_are_refused_with_a_hint() {
-    let model = base()
-        .floats("zero", &[], &[0.0])
-        .node("Greater", "x zero", "positive", vec![])
-        .node("Where", "positive x zero", "y", vec![]);
-    assert_eq!(
-        model.refusal(),
-        "1 node cannot be used:\n  Greater `Greater_0`: it compares encrypted values; \
-         use Max, Min, Clip or an activation, or compare the results after decryption"
-    );
+fn filled_columns_beside_the_data() {
+    let model = Model::new(18)
+        .input("x", &["N", "3"])
+        .integers("two", &[1], &[2])
+        .node("Shape", "x", "batch", vec![integer("end", 1)])
+        .node("Concat", "batch two", "sizes", vec![integer("axis", 0)])
+        .node("ConstantOfShape", "sizes", "ones", vec![value(1)])
+        .node("Cast", "ones", "filled", vec![integer("to", 1)])
+        .node("Concat", "x filled", "y", vec![integer("axis", 1)])
+        .output("y");
+    check(model);
+}
+
+/// How skl2onnx writes a monomial.
+#[test]
+fn products_along_an_axis() {
+    for length in 1..6 {
+        let width = length.to_string();
+        let model = Model::new(13).input("x", &["N", "2", width.as_str()]);
+        let attributes = vec![integers("axes", &[-1])];
+        check(model.node("ReduceProd", "x", "y", attributes).output("y"));
+    }
 }

@@ -2,8 +2,8 @@
 
 mod support;
 
-use hush_graph::{Function, Operator, Tensor, evaluate};
-use support::{Model, assert_close, assert_like_reference, float};
+use hush_graph::{Function, Operator, Tensor, evaluate, rewrite::simplify};
+use support::{Model, assert_close, assert_like_reference, float, integer};
 use tract_onnx::pb::AttributeProto;
 
 fn base() -> Model {
@@ -163,4 +163,78 @@ fn soft_shrink() {
     );
     let hard = model.node("Shrink", "x", "y", vec![]).refusal();
     assert!(hard.contains("it jumps at its threshold"), "{hard}");
+}
+
+fn only(model: Model) -> Function {
+    let graph = simplify(&model.import().unwrap_or_else(|error| panic!("{error}"))).unwrap();
+    match graph.nodes() {
+        [node] => match &node.operator {
+            Operator::Elementwise(function) => function.clone(),
+            other => panic!("{other:?}"),
+        },
+        _ => panic!("{graph}"),
+    }
+}
+
+/// How torch writes `where(x > 0, x, 0.1 x)`, and its dynamo exporter `softplus`.
+#[test]
+fn comparisons_inside_of_continuous_functions() {
+    let compared = |threshold: f32| {
+        Model::new(18)
+            .input("x", &["N", "3"])
+            .floats("threshold", &[], &[threshold])
+            .floats("tenth", &[], &[0.1])
+            .floats("one", &[], &[1.0])
+            .output("y")
+            .node("Greater", "x threshold", "large", vec![])
+    };
+    let leaky =
+        compared(0.0)
+            .node("Mul", "x tenth", "z", vec![])
+            .node("Where", "large x z", "y", vec![]);
+    assert_eq!(only(leaky.clone()), Function::LeakyRelu { slope: 0.1 });
+    check(leaky);
+    let softplus = compared(20.0)
+        .node("Exp", "x", "a", vec![])
+        .node("Add", "a one", "b", vec![])
+        .node("Log", "b", "c", vec![])
+        .node("Where", "large x c", "y", vec![]);
+    assert_eq!(only(softplus), Function::Softplus);
+    let negated = compared(0.0)
+        .node("Not", "large", "small", vec![])
+        .floats("zero", &[1], &[0.0])
+        .node("Where", "small zero x", "y", vec![]);
+    assert_eq!(only(negated), Function::Relu);
+    let masked = compared(0.0)
+        .node("LessOrEqual", "threshold x", "mask", vec![])
+        .node("Cast", "mask", "number", vec![integer("to", 1)])
+        .node("Mul", "number x", "y", vec![]);
+    assert_eq!(only(masked), Function::Relu);
+}
+
+#[test]
+fn other_comparisons_are_refused() {
+    let model = || {
+        base()
+            .floats("c", &[], &[0.5])
+            .node("Less", "x c", "small", vec![])
+    };
+    let refused = |model: Model| {
+        assert_eq!(
+            model.refusal(),
+            "1 node cannot be used:\n  Less `Less_0`: it compares encrypted values; \
+             use Max, Min, Clip or an activation, or compare the results after decryption"
+        );
+    };
+    refused(model().node("Cast", "small", "y", vec![integer("to", 1)]));
+    refused(
+        model()
+            .floats("zero", &[], &[0.0])
+            .node("Where", "small zero x", "y", vec![]),
+    );
+    refused(
+        model()
+            .input("z", &["N", "2", "3"])
+            .node("Where", "small x z", "y", vec![]),
+    );
 }

@@ -5,6 +5,7 @@ mod support;
 use hush_graph::{Tensor, evaluate, rewrite::simplify};
 use proptest::prelude::*;
 use support::{Model, example, integer, integers, text};
+use tract_onnx::pb::{AttributeProto, FunctionProto, NodeProto, attribute_proto::AttributeType};
 
 /// Imports, and if that succeeds takes the graph through everything a caller would do with it.
 fn survive(bytes: &[u8]) {
@@ -110,12 +111,55 @@ fn spatial() -> Vec<u8> {
         .bytes()
 }
 
-fn models() -> [Vec<u8>; 4] {
+/// A classifier of classical models, after a comparison and a function of the model's own.
+fn classical() -> Vec<u8> {
+    let mut model = Model::new(18)
+        .input("x", &["N", "2"])
+        .floats("zero", &[], &[0.0])
+        .node("Greater", "x zero", "c", vec![])
+        .node("Where", "c x zero", "a", vec![])
+        .node("own", "a", "b", vec![])
+        .node("Machine", "b", "label scores", vec![]);
+    let floats = |name: &str, floats: &[f32]| AttributeProto {
+        name: name.to_string(),
+        r#type: AttributeType::Floats as i32,
+        floats: floats.to_vec(),
+        ..Default::default()
+    };
+    let machine = &mut model.graph().node[3];
+    machine.op_type = "SVMClassifier".to_string();
+    machine.domain = "ai.onnx.ml".to_string();
+    machine.attribute = vec![
+        text("kernel_type", "RBF"),
+        floats("kernel_params", &[0.5, 0.0, 3.0]),
+        floats("support_vectors", &[1.0, 2.0, 3.0, 4.0, -1.0, 0.5]),
+        integers("vectors_per_class", &[2, 1]),
+        floats("coefficients", &[0.5, 0.25, -0.75]),
+        floats("rho", &[0.3]),
+        integers("classlabels_ints", &[3, 7]),
+    ];
+    model.proto.functions = vec![FunctionProto {
+        name: Some("own".to_string()),
+        input: vec!["p".to_string()],
+        output: vec!["q".to_string()],
+        node: vec![NodeProto {
+            op_type: "Elu".to_string(),
+            input: vec!["p".to_string()],
+            output: vec!["q".to_string()],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }];
+    model.output("label").output("scores").bytes()
+}
+
+fn models() -> [Vec<u8>; 5] {
     [
         example("breast_cancer_mlp.onnx"),
         example("breast_cancer_mlp_sigmoid.onnx"),
         shapely(),
         spatial(),
+        classical(),
     ]
 }
 

@@ -105,11 +105,8 @@ fn clip_with_inputs_and_attributes() {
         .node("Clip", "x", "y", vec![float("min", 0.0)])
         .import()
         .unwrap();
-    let expected = Function::Clip {
-        minimum: Some(0.0),
-        maximum: None,
-    };
-    assert_eq!(graph.nodes()[0].operator, Operator::Elementwise(expected));
+    let expected = Operator::Elementwise(Function::Relu);
+    assert_eq!(graph.nodes()[0].operator, expected);
 }
 
 #[test]

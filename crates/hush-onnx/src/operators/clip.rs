@@ -19,9 +19,9 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     }
     // Exporters write the largest float, or infinity, for a bound that does not matter.
     let effective = |bound: &f64| bound.abs() < f64::from(f32::MAX);
-    let function = Function::Clip {
-        minimum: minimum.filter(effective),
-        maximum: maximum.filter(effective),
+    let function = match (minimum.filter(effective), maximum.filter(effective)) {
+        (Some(0.0), None) => Function::Relu,
+        (minimum, maximum) => Function::Clip { minimum, maximum },
     };
     context.finish_elementwise(function)
 }

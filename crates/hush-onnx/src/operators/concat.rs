@@ -24,7 +24,8 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
             Known::Data(value) => value,
             _ => {
                 let tensor = context.tensor(position)?;
-                constant(context, first, tensor)?
+                let name = context.node.input[position].clone();
+                constant(context, first, &name, tensor)?
             }
         });
     }
@@ -38,6 +39,7 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
 fn constant(
     context: &mut NodeContext<'_>,
     data: ValueId,
+    name: &str,
     tensor: Tensor,
 ) -> Result<ValueId, Problem> {
     let [1, dimensions @ ..] = tensor.shape() else {
@@ -46,7 +48,8 @@ fn constant(
             tensor.shape()
         )));
     };
-    if !context.environment.single_sample {
+    let of_any_batch = context.environment.batched.contains(name);
+    if !context.environment.single_sample && !of_any_batch {
         return Err(Problem::mixes_samples(format!(
             "a constant of shape {:?} is joined to a batch of any size",
             tensor.shape()

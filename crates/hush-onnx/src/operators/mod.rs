@@ -11,6 +11,7 @@ mod cast;
 mod cast_like;
 mod celu;
 mod clip;
+mod compare;
 mod concat;
 mod constant;
 mod conv;
@@ -68,7 +69,7 @@ mod thresholded_relu;
 mod tile;
 mod transpose;
 mod unsqueeze;
-mod where_constant;
+mod where_choice;
 
 use crate::node::{NodeContext, Problem};
 use tract_onnx::pb::NodeProto;
@@ -111,10 +112,14 @@ operators! {
     "Gemm" => gemm::import,
     "GlobalAveragePool" => average_pool::import_global,
     "GlobalMaxPool" => max_pool::import_global,
+    "Greater" => compare::import_greater,
+    "GreaterOrEqual" => compare::import_greater_or_equal,
     "HardSigmoid" => hard_sigmoid::import,
     "HardSwish" => hard_swish::import,
     "Identity" => identity::import,
     "LeakyRelu" => leaky_relu::import,
+    "Less" => compare::import_less,
+    "LessOrEqual" => compare::import_less_or_equal,
     "Log" => log::import,
     "LogSoftmax" => log_softmax::import,
     "MatMul" => mat_mul::import,
@@ -125,6 +130,7 @@ operators! {
     "Mish" => mish::import,
     "Mul" => mul::import,
     "Neg" => neg::import,
+    "Not" => compare::import_not,
     "PRelu" => p_relu::import,
     "Pad" => pad::import,
     "Pow" => pow::import,
@@ -136,6 +142,7 @@ operators! {
     "ReduceMax" => reduce::import_max,
     "ReduceMean" => reduce::import_mean,
     "ReduceMin" => reduce::import_min,
+    "ReduceProd" => reduce::import_product,
     "ReduceSum" => reduce::import_sum,
     "ReduceSumSquare" => reduce::import_sum_of_squares,
     "Relu" => relu::import,
@@ -163,7 +170,7 @@ operators! {
     "Transpose" => transpose::import,
     "Unsqueeze" => unsqueeze::import,
     "Upsample" => resize::import,
-    "Where" => where_constant::import,
+    "Where" => where_choice::import,
 }
 
 /// The ONNX operators that may depend on the inputs of a model, in alphabetical order.
@@ -189,6 +196,12 @@ pub(crate) fn unsupported(node: &NodeProto) -> Problem {
         false => format!("operators of domain `{}` are not supported", node.domain),
     };
     Problem::new(reason, hint())
+}
+
+/// The problem of a comparison that no continuous function contains.
+pub(crate) fn comparison() -> Problem {
+    let (reason, hint) = refused::COMPARISON;
+    Problem::new(reason, hint)
 }
 
 /// The problem of a node whose operator is only folded, but depends on the data.

@@ -1,5 +1,5 @@
-//! `ReduceSum`, `ReduceMean`, `ReduceMax`, `ReduceMin`, norms and logarithms of sums over dimensions
-//! of a sample.
+//! `ReduceSum`, `ReduceMean`, `ReduceProd`, `ReduceMax`, `ReduceMin`, norms and logarithms of sums
+//! over dimensions of a sample.
 
 use crate::extremum::{self, Windows};
 use crate::node::{Known, NodeContext, Problem};
@@ -43,6 +43,41 @@ pub(crate) fn import_log_sum(context: &mut NodeContext<'_>) -> Result<(), Proble
 
 pub(crate) fn import_log_sum_exp(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     import_between(context, Some(Function::Exp), Some(Function::Log))
+}
+
+/// Products of all elements along an axis, in pairs.
+pub(crate) fn import_product(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    let input = context.data(0)?;
+    let shape = context.shape(input);
+    let axes = axes(context, &shape)?;
+    let mut value = input;
+    for &axis in &axes {
+        let mut length = shape.dimensions()[axis];
+        while length > 1 {
+            let half = length / 2;
+            let mut part = |start: usize, count: usize| {
+                let places: Vec<usize> = (start..start + count).collect();
+                let mut part = Separable::new("factors");
+                part.select(context, axis, &places)?;
+                part.emit(context, 0, value, None)
+            };
+            let (left, right) = (part(0, half)?, part(half, half)?);
+            let rest = match length % 2 {
+                0 => None,
+                _ => Some(part(length - 1, 1)?),
+            };
+            value = context.emit(Operator::Binary(BinaryOperator::Multiply), &[left, right])?;
+            if let Some(rest) = rest {
+                value = context.emit(Operator::Concatenate { axis }, &[value, rest])?;
+            }
+            length = length.div_ceil(2);
+        }
+    }
+    let shape = Shape::new(dimensions(context, &shape, &axes)?)?;
+    if shape != context.shape(value) {
+        value = context.emit(Operator::Movement(Movement::Reshape { shape }), &[value])?;
+    }
+    context.define(Known::Data(value))
 }
 
 /// `after(Σ before(x))`

@@ -1,13 +1,16 @@
 //! What to say of operators that cannot work, or not well, on encrypted data.
 
+/// What to say of comparisons.
+pub(super) const COMPARISON: (&str, &str) = (
+    "it compares encrypted values",
+    "use Max, Min, Clip or an activation, or compare the results after decryption",
+);
+
 /// Why the operator is not supported, and what to do instead.
 pub(super) fn reason(operator: &str) -> Option<(&'static str, &'static str)> {
     let reasons = match operator {
         "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And" | "Or" | "Xor"
-        | "Not" | "IsNaN" | "IsInf" => (
-            "it compares encrypted values",
-            "use Max, Min, Clip or an activation, or compare the results after decryption",
-        ),
+        | "Not" | "IsNaN" | "IsInf" => COMPARISON,
         "Binarizer" => (
             "it compares encrypted values with a threshold",
             "binarize before encryption, or use a continuous function",
