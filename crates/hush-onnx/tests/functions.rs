@@ -212,6 +212,26 @@ fn comparisons_inside_of_continuous_functions() {
     assert_eq!(only(masked), Function::Relu);
 }
 
+/// How torch's dynamo exporter writes `softshrink`.
+#[test]
+fn signs_inside_of_continuous_functions() {
+    let model = base()
+        .floats("half", &[], &[0.5])
+        .floats("zero", &[], &[0.0])
+        .node("Abs", "x", "size", vec![])
+        .node("Greater", "size half", "large", vec![])
+        .node("Sign", "x", "sign", vec![])
+        .node("Mul", "sign half", "shift", vec![])
+        .node("Sub", "x shift", "shrunk", vec![])
+        .node("Mul", "x zero", "nothing", vec![])
+        .node("Where", "large shrunk nothing", "y", vec![]);
+    let graph = simplify(&model.import().unwrap()).unwrap();
+    assert_eq!(graph.nodes().len(), 1, "{graph}");
+    check(model);
+    let sign = base().node("Sign", "x", "y", vec![]).refusal();
+    assert!(sign.contains("Sign `Sign_0`: it compares"), "{sign}");
+}
+
 #[test]
 fn other_comparisons_are_refused() {
     let model = || {

@@ -317,6 +317,7 @@ fn softmax_and_arg_max() {
         );
     }
     check_unary("ArgMax", vec![integer("axis", 1)]);
+    check_unary("ArgMin", vec![integer("axis", 1)]);
     check_unary("ArgMax", vec![integer("axis", -1), integer("keepdims", 0)]);
     let cast =
         Model::new(18)

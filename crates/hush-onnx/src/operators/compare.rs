@@ -26,6 +26,16 @@ pub(crate) fn import_not(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     context.finish(Operator::affine(-1.0, 1.0), &[input])
 }
 
+/// `Sign`: `step(x) - step(-x)`.
+pub(crate) fn import_sign(context: &mut NodeContext<'_>) -> Result<(), Problem> {
+    let input = context.data(0)?;
+    let step = Operator::Elementwise(Function::Step { inclusive: false });
+    let negated = context.emit(Operator::affine(-1.0, 0.0), &[input])?;
+    let above = context.emit(step.clone(), &[input])?;
+    let below = context.emit(step, &[negated])?;
+    context.finish(Operator::Binary(BinaryOperator::Subtract), &[above, below])
+}
+
 /// One where the first of the two inputs is the larger one.
 fn step(
     context: &mut NodeContext<'_>,
