@@ -3,12 +3,14 @@
 //! Functions are fitted in the order of their stages, each on the arguments that the already replaced ones before it give
 //! on the calibration rows, by weighted least squares (small mean error where arguments occur) or minimax (small largest
 //! error). For functions that are straight on both sides of zero every channel's arguments are scaled to be alike, which
-//! costs nothing where linear stages stand around them. How many levels each function gets is chosen by the errors of
+//! costs nothing where linear stages stand around them; where classes count, the linear stages behind also take out what
+//! is off on average. How many levels each function gets is chosen by the errors of
 //! the outputs over the calibration rows: against [`Options::precision`] where it is given, otherwise against the
 //! classes that the outputs stand for.
 
 mod batch;
 mod choose;
+mod correct;
 mod fit;
 mod form;
 mod measure;
@@ -24,6 +26,7 @@ use crate::quartic::quartics;
 use crate::report::curve::curve;
 use batch::{Batch, work};
 use choose::{Subject, Trace};
+use correct::{Reference, corrected};
 use fit::Norm;
 use form::{Notch, Substitute};
 pub use measure::Deviation;
@@ -123,7 +126,10 @@ pub fn approximate(
             best = Some(trace);
         }
     }
-    let substitutes = best.map(|trace| trace.substitutes).unwrap_or_default();
+    let (substitutes, network) = match best {
+        Some(trace) => (trace.substitutes, &corrected(network, &trace.corrections)),
+        None => (Vec::new(), network),
+    };
     let (deviation, seen) = verify(network, &targets, &substitutes, calibrated);
     if !goal.met(&deviation) && !goal.by_agreement() {
         return Err(too_far(&targets, &substitutes, options, &goal, &deviation));
@@ -152,13 +158,20 @@ fn decide(
     goal: &Goal,
     norm: Norm,
 ) -> Trace {
-    let subject = |count: usize| Subject {
-        network,
-        calibrated,
-        targets,
-        rows: calibrated.spread(count),
-        margin: options.activation_margin,
-        norm,
+    let subject = |count: usize| {
+        let rows = calibrated.spread(count);
+        let reference = goal
+            .by_agreement()
+            .then(|| Reference::new(network, targets, calibrated, &rows));
+        Subject {
+            network,
+            calibrated,
+            targets,
+            rows,
+            margin: options.activation_margin,
+            norm,
+            reference,
+        }
     };
     let few = subject((WORK / work(network).max(1)).clamp(LEAST_ROWS, MOST_ROWS));
     let many = subject(MOST_ROWS);

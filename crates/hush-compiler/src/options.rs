@@ -17,8 +17,8 @@ pub const DEFAULT_LEAST: f64 = 1e-3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Largest absolute error wanted on any output, against the float model. Without it (the default) activations are
-    /// approximated until the classes agree: with output errors twice as large as they are, twice the share of
-    /// calibration rows that [`Options::min_agreement`] leaves may change their arg max. An error of half of
+    /// approximated until the classes agree: with output errors twice as large as they are, the rows expected to change
+    /// their arg max stay below 1.5 times the share that [`Options::min_agreement`] leaves. An error of half of
     /// [`DEFAULT_SHARE`] of the largest output (at least of [`DEFAULT_LEAST`]) is good enough in any case, and needed
     /// where outputs are not classes; noise may add the other half.
     pub precision: Option<f64>,

@@ -8,6 +8,7 @@ use hush_program::Polynomial;
 use hush_program::ladder::Ladder;
 
 use super::batch::Batch;
+use super::correct::{Correction, Reference};
 use super::fit::Norm;
 use super::form::{Form, Notch, Substitute};
 use super::measure::{Deviation, Goal, Meter};
@@ -32,6 +33,8 @@ pub(super) struct Subject<'a> {
     pub(super) rows: Vec<usize>,
     pub(super) margin: f64,
     pub(super) norm: Norm,
+    /// The float values to correct linear stages by.
+    pub(super) reference: Option<Reference>,
 }
 
 /// A network with every function replaced, run on the rows.
@@ -39,6 +42,7 @@ pub(super) struct Subject<'a> {
 pub(super) struct Trace {
     pub(super) notches: Vec<Notch>,
     pub(super) substitutes: Vec<Substitute>,
+    pub(super) corrections: Vec<Correction>,
     pub(super) deviation: Deviation,
     /// The values known before each target.
     before: Vec<Batch>,
@@ -82,6 +86,10 @@ impl Subject<'_> {
                 0,
             ),
         };
+        let mut corrections: Vec<Correction> = keep.map_or_else(Vec::new, |(trace, _)| {
+            let kept = trace.corrections.iter().filter(|own| own.stage < first);
+            kept.cloned().collect()
+        });
         for (position, stage) in self.network.stages.iter().enumerate().skip(first) {
             let next = substitutes.len();
             let result = match self
@@ -99,7 +107,13 @@ impl Subject<'_> {
                     substitutes.push(substitute);
                     result
                 }
-                None => batch.compute(&stage.kind),
+                None => {
+                    let mut result = batch.compute(&stage.kind);
+                    if let Some(reference) = &self.reference {
+                        corrections.extend(reference.correct(position, &mut result, batch.rows));
+                    }
+                    result
+                }
             };
             batch.set(stage.output, result);
         }
@@ -108,6 +122,7 @@ impl Subject<'_> {
         Trace {
             notches,
             substitutes,
+            corrections,
             deviation: meter.finish(),
             before,
         }

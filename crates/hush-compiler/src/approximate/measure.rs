@@ -12,7 +12,7 @@ use crate::options::{APPROXIMATION_SHARE, DEFAULT_LEAST, DEFAULT_SHARE, Options}
 const CAUTION: f64 = 2.0;
 
 /// The estimate may be this many times the share of rows that [`Options::min_agreement`] leaves.
-const SLACK: f64 = 2.0;
+const SLACK: f64 = 1.5;
 
 /// Without a precision the root mean square error may be this share of the largest output.
 const LOOSE_SHARE: f64 = 0.05;
