@@ -28,6 +28,7 @@ mod inputs;
 mod interrupt;
 mod layer_bar;
 mod layers;
+mod memory;
 mod output;
 mod page;
 mod passphrase;

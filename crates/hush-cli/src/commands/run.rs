@@ -3,19 +3,21 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
 use hush_ckks::{Ciphertext, KeyId, Level, Parameters, Scale};
 use hush_client::ClientError;
 use hush_program::{ClientSpec, Instruction, Observer};
-use hush_runtime::Runtime;
+use hush_runtime::{Held, Memory, Options, Runtime};
 use hush_wire::{CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsWriter, DirectionV1, FormV1};
 use serde_json::{Value, json};
 
 use crate::failure::Result;
 use crate::files;
 use crate::layer_bar::{self, LayerBar};
+use crate::memory;
 use crate::output::{Access, Existing, Output};
 use crate::terminal::{Outcome, Terminal, bytes, counted, duration, milliseconds};
 use crate::timings::Timings;
@@ -37,6 +39,10 @@ pub(crate) struct RunArguments {
     /// Write how long each layer took (.json), for `hush inspect --html`
     #[arg(long, value_name = "FILE")]
     timings: Option<PathBuf>,
+    /// Memory that the run may take, like 512MiB or 2GB: weights that do not fit are encoded anew
+    /// for each group, which is slower [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
+    memory: Option<u64>,
 }
 
 pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcome> {
@@ -60,7 +66,8 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         .map(|path| Output::create(path, Access::Owner, Existing::Replace))
         .transpose()?;
 
-    let runtime = Runtime::new(model.program)?;
+    let memory = arguments.memory.or_else(memory::half);
+    let runtime = Runtime::with_options(model.program, Options { memory })?;
     let parameters = runtime.parameters();
     let bar = terminal
         .progress
@@ -73,33 +80,45 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
 
     let groups = spec.groups(header.samples);
     let bar = LayerBar::new(terminal.progress, runtime.program(), &model.report, groups)?;
-    let mut timings = Timings::new(spec, rayon::current_num_threads());
+    let timings = Mutex::new(Timings::new(spec, rayon::current_num_threads()));
     let per_group = spec.ciphertexts_per_group(DirectionV1::Input);
     let scale = Scale::new(spec.output_scale)?;
     let out_header = output_header(spec, parameters, &header);
     let ciphertexts = out_header.shapes.len();
     let mut writer = CiphertextsWriter::new(&mut output, out_header)?;
     let mut times = Vec::new();
-    for group in 0..groups {
-        let mut inputs = Vec::with_capacity(per_group);
-        while inputs.len() < per_group {
-            let stored = reader.next_ciphertext().map_err(Into::into);
-            let stored = files::about("ciphertext file", &arguments.input, stored)?;
-            let Some(stored) = stored else { break };
-            inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
+    let begun = Instant::now();
+    let at_once = runtime.groups_at_once(groups);
+    let mut running = 0.0;
+    for first in (0..groups).step_by(at_once) {
+        let mut together = Vec::with_capacity(at_once);
+        for group in first..groups.min(first + at_once as u64) {
+            let mut inputs = Vec::with_capacity(per_group);
+            while inputs.len() < per_group {
+                let stored = reader.next_ciphertext().map_err(Into::into);
+                let stored = files::about("ciphertext file", &arguments.input, stored)?;
+                let Some(stored) = stored else { break };
+                inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
+            }
+            let watcher = Watcher {
+                bar: bar.group(group),
+                timings: &timings,
+                begun,
+            };
+            together.push((inputs, watcher));
         }
         let begun = Instant::now();
-        let mut watcher = Watcher {
-            bar: bar.group(group),
-            timings: &mut timings,
-            begun,
-        };
-        let outputs = runtime.run(inputs, &keys, &mut watcher)?;
-        times.push(milliseconds(begun.elapsed()));
-        for ciphertext in outputs {
+        let count = together.len();
+        let outputs = runtime.run_groups(together, &keys)?;
+        let time = milliseconds(begun.elapsed());
+        running += time;
+        // Side by side each takes as long as all of them.
+        times.extend(std::iter::repeat_n(time, count));
+        for ciphertext in outputs.into_iter().flatten() {
             writer.write(&ciphertext.restated(scale)?.to_wire())?;
         }
     }
+    let mut timings = timings.into_inner().unwrap_or_else(PoisonError::into_inner);
     files::about(
         "ciphertext file",
         &arguments.input,
@@ -111,7 +130,7 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     let size = output.commit()?;
 
     let samples = header.samples as usize;
-    let (running, loaded): (f64, f64) = (times.iter().sum(), milliseconds(loaded));
+    let loaded = milliseconds(loaded);
     let (group, sample) = (running / groups as f64, running / samples as f64);
     let mut json = json!({
         "output": { "path": arguments.output, "bytes": size, "ciphertexts": ciphertexts },
@@ -119,7 +138,9 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         "groups": groups,
         "samples_per_group": spec.packing.samples,
         "threads": rayon::current_num_threads(),
-        "peak_memory_bytes": peak_memory(),
+        "peak_memory_bytes": memory::peak(),
+        "groups_at_once": at_once,
+        "memory": memory_json(runtime.memory()),
         "milliseconds": {
             "load": loaded, "run": running, "per_group": group, "per_sample": sample,
             "groups": times,
@@ -150,6 +171,9 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         file.commit()?;
         text.push_str(&format!("\ntimes of the layers in `{}`", path.display()));
         json["timings"] = json!({ "path": path });
+    }
+    if let Some(held) = memory_text(runtime.memory()) {
+        text.push_str(&format!("\n{held}"));
     }
     Ok(Outcome { text, json })
 }
@@ -191,20 +215,50 @@ fn output_header(
     }
 }
 
-/// The most memory that this process has held, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
+fn memory_json(memory: &Memory) -> Value {
+    let held = |held: Held| json!({ "instructions": held.instructions, "bytes": held.bytes });
+    json!({
+        "limit": memory.limit,
+        "total": memory.total(),
+        "weights": {
+            "kept": held(memory.kept),
+            "compact": held(memory.compact),
+            "streamed": held(memory.streamed),
+        },
+        "biases": memory.biases,
+        "program": memory.program,
+        "keys": memory.keys,
+        "tables": memory.tables,
+        "ciphertexts": memory.working,
+    })
+}
+
+/// How the weights are held, if not all of them are kept.
+fn memory_text(memory: &Memory) -> Option<String> {
+    let (compact, streamed) = (memory.compact, memory.streamed);
+    if compact.instructions + streamed.instructions == 0 {
+        return None;
+    }
+    let mut text = format!(
+        "weights of {} kept, of {} held as integers, of {} encoded for each group: about {} in all",
+        counted(memory.kept.instructions, "layer"),
+        counted(compact.instructions, "layer"),
+        counted(streamed.instructions, "layer"),
+        bytes(memory.total()),
+    );
+    if let (false, Some(limit)) = (memory.within_limit(), memory.limit) {
+        text.push_str(&format!(
+            ", more than {}; keys and ciphertexts alone exceed it",
+            bytes(limit)
+        ));
+    }
+    Some(text)
 }
 
 /// Moves the bar and keeps times.
 struct Watcher<'a> {
     bar: layer_bar::Watcher<'a>,
-    timings: &'a mut Timings,
+    timings: &'a Mutex<Timings>,
     begun: Instant,
 }
 
@@ -215,7 +269,9 @@ impl Observer for Watcher<'_> {
     }
 
     fn after(&mut self, index: usize, total: usize, instruction: &Instruction) {
-        self.timings.add(&instruction.label, self.begun.elapsed());
+        let time = self.begun.elapsed();
+        let mut timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner);
+        timings.add(&instruction.label, time);
         self.bar.after(index, total, instruction);
     }
 }
