@@ -42,12 +42,7 @@ pub fn minimax(
     degree: usize,
 ) -> Option<(Polynomial, f64)> {
     let place = |u: f64| 0.5 * (lo + hi) + 0.5 * (hi - lo) * u;
-    let fit = exchange(
-        |u, row| chebyshev(u, row),
-        degree + 1,
-        |u| function(place(u)),
-        (-1.0, 1.0),
-    )?;
+    let fit = exchange(chebyshev, degree + 1, |u| function(place(u)), (-1.0, 1.0))?;
     let polynomial = Polynomial {
         coefficients: fit.coefficients,
         basis: Basis::Chebyshev { lo: -1.0, hi: 1.0 },

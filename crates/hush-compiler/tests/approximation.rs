@@ -180,3 +180,23 @@ fn arguments_outside_of_a_domain_are_refused() {
     let refused = run(&across, data, &precise(1e-3)).unwrap_err();
     assert!(matches!(refused, CompileError::Domain { .. }), "{refused}");
 }
+
+#[test]
+fn absolute_values_get_even_polynomials() {
+    let mut random = Random::new(13);
+    let graph = graph(&mut random, &[8, 12, 3], &[Function::Abs], 0.2);
+    let data = random.tensor(&[500, 8], 1.0);
+    for precision in [0.5, 0.05] {
+        let (_, approximated) = run(&graph, data.clone(), &precise(precision)).unwrap();
+        let fit = &approximated.fits[0];
+        assert_eq!(fit.interval.0, -fit.interval.1);
+        assert_eq!(fit.degree % 2, 0, "{:?}", fit.degrees);
+        for [x, _, y] in &fit.curve {
+            let mirrored = fit.curve.iter().find(|point| (point[0] + x).abs() < 1e-9);
+            assert!(
+                mirrored.is_none_or(|point| (point[2] - y).abs() < 1e-4),
+                "{x}"
+            );
+        }
+    }
+}

@@ -60,6 +60,14 @@ impl Histogram {
     }
 }
 
+impl Histogram {
+    /// As often on either side of the middle.
+    pub(super) fn mirrored(self) -> Self {
+        let pairs = self.0.iter().zip(self.0.iter().rev());
+        Self(pairs.map(|(left, right)| 0.5 * (left + right)).collect())
+    }
+}
+
 /// Means over `reach` neighbours on each side; beyond the ends the bins are mirrored.
 fn smooth(bins: &[f64], reach: usize) -> Vec<f64> {
     let reach = reach.min(bins.len());

@@ -5,7 +5,7 @@ use hush_program::Polynomial;
 
 use super::fit::{self, Histogram, Norm};
 use super::target::Target;
-use crate::chebyshev::{distance, place};
+use crate::chebyshev::{distance, place, trimmed};
 use crate::monic::is_square;
 use crate::quartic::is_quartic;
 use crate::sign::Sign;
@@ -63,6 +63,10 @@ impl Substitute {
             }
         }
         let (mut lo, mut hi) = target.widen((lo, hi), margin);
+        let even = target.function == Function::Abs;
+        if even {
+            (lo, hi) = (-lo.abs().max(hi.abs()), lo.abs().max(hi.abs()));
+        }
         let (form, levels) = match notch {
             Notch::Degree(degree) => {
                 let unit =
@@ -72,8 +76,15 @@ impl Substitute {
                     Norm::MeanSquare => Histogram::new(values, lanes, weight, unit),
                     Norm::Largest => Histogram::new(&[], lanes, weight, unit),
                 };
+                let histogram = if even {
+                    histogram.mirrored()
+                } else {
+                    histogram
+                };
                 let fit = |degree: usize| {
-                    fit::polynomial(&target.function, (lo, hi), degree, norm, &histogram)
+                    let function = &target.function;
+                    let series = fit::polynomial(function, (lo, hi), degree, norm, &histogram);
+                    if even { without_odd(series) } else { series }
                 };
                 let mut series = fit(*degree);
                 if *degree == 4 && !(target.absorbs && is_quartic(&series)) {
@@ -187,6 +198,17 @@ impl Substitute {
             Form::Sign(steps) => steps.iter().map(Polynomial::degree).collect(),
         }
     }
+}
+
+/// The even part of a series; the odd one is rounding where the function is even and the interval symmetric.
+fn without_odd(series: Polynomial) -> Polynomial {
+    let mut coefficients = series.coefficients;
+    coefficients
+        .iter_mut()
+        .skip(1)
+        .step_by(2)
+        .for_each(|odd| *odd = 0.0);
+    trimmed(coefficients)
 }
 
 /// A series in the Chebyshev basis of [−1, 1] at several points.

@@ -136,7 +136,7 @@ impl Target {
         if self.slopes.is_none() || !self.absorbs {
             return vec![1.0; elements];
         }
-        let group = if elements % self.group == 0 {
+        let group = if elements.is_multiple_of(self.group) {
             self.group
         } else {
             1
