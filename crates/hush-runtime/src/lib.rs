@@ -23,10 +23,12 @@ pub use groups::Group;
 pub use memory::{Held, Memory};
 
 use hush_ckks::{
-    Ciphertext, CkksError, EvaluationKeys, Evaluator, Level, Parameters, ParametersLiteral, Scale,
+    Ciphertext, CkksError, EvaluationKeys, Evaluator, GaloisElement, Level, Parameters,
+    ParametersLiteral, Scale,
 };
 use hush_program::count::count;
 use hush_program::{KeyManifest, Observer, Program};
+use rayon::prelude::*;
 
 use crate::machine::CiphertextMachine;
 use crate::prepared::Prepared;
@@ -76,6 +78,11 @@ impl Runtime {
             special_moduli: program.parameters.special_moduli.clone(),
         })?;
         let (prepared, memory) = Prepared::new(&program, &parameters, &manifest, options.memory)?;
+        // Made here, not in the first run.
+        manifest.rotations.par_iter().for_each(|(&steps, _)| {
+            let element = GaloisElement::rotation(&parameters, steps);
+            parameters.ring().permutation(element.value() as usize);
+        });
         Ok(Self {
             evaluator: Evaluator::new(&parameters),
             prepared,
@@ -145,7 +152,7 @@ impl Runtime {
         &self,
         inputs: Vec<Ciphertext>,
         keys: &EvaluationKeys,
-        observer: &mut impl Observer,
+        observer: &mut (impl Observer + Send),
     ) -> Result<Vec<Ciphertext>, RuntimeError> {
         self.check_keys(keys)?;
         for (index, input) in inputs.iter().enumerate() {
@@ -158,7 +165,8 @@ impl Runtime {
             keys,
             slots: self.program.slots,
         };
-        execute::execute(&self.program, inputs, machine, observer)
+        // On a thread of the pool: from outside, each of many short loops would wait to be woken.
+        rayon::scope(|_| execute::execute(&self.program, inputs, machine, observer))
             .map_err(|error| RuntimeError::Execute(Box::new(error)))
     }
 
