@@ -2,7 +2,8 @@
 
 use hush_graph::rewrite::{leave_out_labels, simplify};
 use hush_graph::{
-    Function, Graph, GraphBuilder, Movement, Operator, Shape, Tensor, ValueId, evaluate,
+    BinaryOperator, Function, Graph, GraphBuilder, Movement, Operator, Shape, Tensor, ValueId,
+    evaluate,
 };
 
 struct Builder {
@@ -119,6 +120,44 @@ fn labels_alone_stay() {
     assert_eq!(graph.nodes()[0].operator, arg_max(false), "{graph}");
     assert_eq!(graph.nodes().len(), 1);
     assert_eq!(leave_out_labels(&graph).unwrap(), graph);
+}
+
+/// How exporters write the features of a polynomial.
+#[test]
+fn products_side_by_side_are_one() {
+    let multiply = || Operator::Binary(BinaryOperator::Multiply);
+    let mut b = Builder::new(2);
+    let [first, second] = [2.0, 3.0].map(|factor| {
+        let scale = Tensor::new(vec![2], vec![factor, 0.5]).unwrap();
+        let offset = Tensor::scalar(1.0);
+        b.node(Operator::Affine { scale, offset }, &[b.x])
+    });
+    let square = b.node(multiply(), &[first, second]);
+    let inner = b.node(multiply(), &[first, b.x]);
+    let cube = b.node(multiply(), &[inner, second]);
+    let other = b.node(multiply(), &[b.x, second]);
+    let parts = [b.x, square, first, cube, other];
+    let y = b.node(Operator::Concatenate { axis: 0 }, &parts);
+    let graph = b.simplified(&[("y", y)]);
+    let products = graph.nodes().iter();
+    let products = products.filter(|node| node.operator == multiply());
+    assert_eq!(products.count(), 2, "{graph}");
+}
+
+#[test]
+fn products_along_an_inner_axis() {
+    let mut b = Builder::new(6);
+    let square = b.reshape(&[3, 2], b.x);
+    let offset = Tensor::new(vec![2], vec![1.0, -2.0]).unwrap();
+    let scale = Tensor::scalar(2.0);
+    let shifted = b.node(Operator::Affine { scale, offset }, &[square]);
+    let multiply = Operator::Binary(BinaryOperator::Multiply);
+    let first = b.node(multiply.clone(), &[square, shifted]);
+    let second = b.node(multiply, &[shifted, square]);
+    let parts = [first, square, second];
+    let y = b.node(Operator::Concatenate { axis: 1 }, &parts);
+    let graph = b.simplified(&[("y", y)]);
+    assert!(last_names(&graph).contains(&"sparse"), "{graph}");
 }
 
 #[test]

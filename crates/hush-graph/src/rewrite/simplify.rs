@@ -4,6 +4,7 @@ use super::activation::{Activation, recognize};
 use super::chain::{Chains, chains, composition, weigh};
 use super::ending::settle;
 use super::expression::{Expression, Expressions, expressions};
+use super::join::join;
 use super::named::name;
 use crate::{Function, Graph, GraphBuilder, GraphError, Node, Operator, Polynomial, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,13 +19,23 @@ use std::collections::{BTreeMap, BTreeSet};
 ///   a [`Function::Composition`], which is approximated once instead of step by step. A sigmoid
 ///   that is an output stays, since it needs no approximation there.
 ///
-/// Sigmoids move to the very end where they can, behind reshapes and concatenations.
+/// Sigmoids move to the very end where they can, behind reshapes and concatenations, and products
+/// that stand side by side become one.
 ///
 /// Values that several nodes read are computed once where possible; unused nodes go. A merged node
 /// carries the names of all nodes it stands for. The result computes the same function up to
 /// rounding.
 pub fn simplify(graph: &Graph) -> Result<Graph, GraphError> {
-    let graph = &settle(graph)?;
+    let merged = merge(&settle(graph)?)?;
+    // Only now is it known which products are part of functions.
+    let joined = join(&merged)?;
+    if joined == merged {
+        return Ok(merged);
+    }
+    merge(&joined)
+}
+
+fn merge(graph: &Graph) -> Result<Graph, GraphError> {
     let known = Known {
         expressions: expressions(graph),
         chains: chains(graph),
