@@ -12,7 +12,8 @@
 //! - The first dimension of every value is the batch; nothing computes across samples.
 //! - Names of nodes in the graph are names of nodes in the file.
 //!
-//! Non-goals: training graphs, control flow, quantised or integer models, weights in other files.
+//! Non-goals: training graphs, control flow that depends on the data, quantised or integer models,
+//! trees, weights in other files.
 
 #![forbid(unsafe_code)]
 

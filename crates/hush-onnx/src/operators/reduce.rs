@@ -52,26 +52,26 @@ pub(crate) fn import_product(context: &mut NodeContext<'_>) -> Result<(), Proble
     let axes = axes(context, &shape)?;
     let mut value = input;
     for &axis in &axes {
-        let mut length = shape.dimensions()[axis];
-        while length > 1 {
-            let half = length / 2;
-            let mut part = |start: usize, count: usize| {
-                let places: Vec<usize> = (start..start + count).collect();
-                let mut part = Separable::new("factors");
-                part.select(context, axis, &places)?;
-                part.emit(context, 0, value, None)
-            };
-            let (left, right) = (part(0, half)?, part(half, half)?);
-            let rest = match length % 2 {
-                0 => None,
-                _ => Some(part(length - 1, 1)?),
-            };
-            value = context.emit(Operator::Binary(BinaryOperator::Multiply), &[left, right])?;
-            if let Some(rest) = rest {
-                value = context.emit(Operator::Concatenate { axis }, &[value, rest])?;
-            }
-            length = length.div_ceil(2);
+        let mut factors = Vec::new();
+        for place in 0..shape.dimensions()[axis] {
+            let mut factor = Separable::new("factor");
+            factor.select(context, axis, &[place])?;
+            factors.push(factor.emit(context, 0, value, None)?);
         }
+        while factors.len() > 1 {
+            let mut products = Vec::with_capacity(factors.len().div_ceil(2));
+            for pair in factors.chunks(2) {
+                products.push(match pair {
+                    &[left, right] => {
+                        let multiply = Operator::Binary(BinaryOperator::Multiply);
+                        context.emit(multiply, &[left, right])?
+                    }
+                    single => single[0],
+                });
+            }
+            factors = products;
+        }
+        value = factors[0];
     }
     let shape = Shape::new(dimensions(context, &shape, &axes)?)?;
     if shape != context.shape(value) {
