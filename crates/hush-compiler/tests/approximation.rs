@@ -3,8 +3,8 @@
 use hush_compiler::approximate::{Approximated, approximate};
 use hush_compiler::calibrate::{Calibrated, calibrate};
 use hush_compiler::fold::fold;
-use hush_compiler::{Calibration, CompileError, Options};
-use hush_graph::{Function, Graph, GraphBuilder, Operator, Shape, Tensor};
+use hush_compiler::{Calibration, CompileError, Options, compile};
+use hush_graph::{BinaryOperator, Function, Graph, GraphBuilder, Operator, Shape, Tensor};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -198,5 +198,47 @@ fn absolute_values_get_even_polynomials() {
                 "{x}"
             );
         }
+    }
+}
+
+/// A function of a product has no linear stage before it, and a composite sign multiplies by its argument: both run as
+/// programs, with noise.
+#[test]
+fn every_form_compiles() {
+    let mut random = Random::new(14);
+    let mut builder = GraphBuilder::new("gate");
+    let x = builder.input("x", Shape::new(vec![6]).unwrap());
+    let mut dense = |name: &str| {
+        let weight = random.tensor(&[5, 6], 0.7);
+        let operator = Operator::Linear { weight, bias: None };
+        let name = name.to_owned();
+        builder
+            .node(vec![name.clone()], operator, &[x], name)
+            .unwrap()
+    };
+    let (left, right) = (dense("left"), dense("right"));
+    let product = Operator::Binary(BinaryOperator::Multiply);
+    let product = builder
+        .node(vec!["times".to_owned()], product, &[left, right], "times")
+        .unwrap();
+    let tanh = Operator::Elementwise(Function::Tanh);
+    let value = builder
+        .node(vec!["tanh".to_owned()], tanh, &[product], "tanh")
+        .unwrap();
+    builder.output("y", value).unwrap();
+    let stacked = builder.build().unwrap();
+    let kinked = graph(&mut random, &[6, 5, 3], &[Function::Relu], 0.0);
+    let signs = Options {
+        max_degree: 31,
+        ..precise(4e-3)
+    };
+    for (graph, options, composite) in [(stacked, precise(1e-2), false), (kinked, signs, true)] {
+        let inputs = vec![random.tensor(&[200, 6], 1.0)];
+        let compiled = compile(&graph, &Calibration { inputs }, &options).unwrap();
+        let report = &compiled.report;
+        println!("{report}");
+        assert!(report.simulated_error <= report.precision);
+        let degrees = &report.activations[0].degrees;
+        assert_eq!(degrees.len() > 1, composite, "{degrees:?}");
     }
 }
