@@ -2,9 +2,14 @@
 import json
 import os
 import subprocess
+import threading
 import time
 
 from measure import Skip, pinned
+
+
+# Seconds that one command may take.
+LIMIT = float(os.environ.get("PEERS_LIMIT", 3600))
 
 
 class Step:
@@ -25,16 +30,20 @@ def step(binary, *arguments, threads=1, allow_failure=False):
     command += [str(part) for part in (binary, *arguments, "--json", "--threads", threads)]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    limit = threading.Timer(LIMIT, process.kill)
+    limit.start()
     output = process.stdout.read()
     # The usage of this one child; that of a finished child alone would be the largest of all children so far.
     _, status, usage = os.wait4(process.pid, 0)
+    limit.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     seconds = time.perf_counter() - start
     try:
         said = json.loads(output)
     except json.JSONDecodeError:
-        said = {"error": {"causes": [f"exit code {process.returncode}"]}}
+        why = f"exit code {process.returncode}" if process.returncode >= 0 else f"stopped after {seconds:.0f} s"
+        said = {"error": {"causes": [why]}}
     if process.returncode != 0 and not allow_failure:
         raise Skip("; ".join(said.get("error", {}).get("causes", [])) or f"exit code {process.returncode}")
     return Step(said, seconds, usage.ru_maxrss * 1024)

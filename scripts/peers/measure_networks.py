@@ -26,6 +26,7 @@ NETWORKS = {
 }
 THROUGHPUT = "mnist_cryptonets"
 TOO_DEEP = "cifar10_resnet20"
+TOO_DEEP_OPTIONS = ["--precision", "2"]
 # Orion's networks, and the images of a round.
 ORION = {"mlp": 5, "lola": 5, "lenet": 3}
 REPORTED = ("log_degree", "log_q_p", "security_bits", "levels", "rotations", "key_switches", "multiplications",
@@ -109,8 +110,8 @@ def too_deep(options):
     folder.mkdir(parents=True, exist_ok=True)
     arrays(options.python, "prepare", TOO_DEEP, options.data, folder)
     done = step(options.hush, "compile", options.data / f"{TOO_DEEP}.onnx", "--calibration", folder / "calibration.npy",
-                "-o", folder / "network", threads=os.cpu_count() or 1, allow_failure=True)
-    return {"network": TOO_DEEP, "said": done.said, "seconds": done.seconds, "peak_bytes": done.peak_bytes}
+                "-o", folder / "network", *TOO_DEEP_OPTIONS, threads=os.cpu_count() or 1, allow_failure=True)
+    return {"network": TOO_DEEP, "options": TOO_DEEP_OPTIONS, "said": done.said, "seconds": done.seconds, "peak_bytes": done.peak_bytes}
 
 
 class Pair:
@@ -177,7 +178,7 @@ def beside_orion(options, results):
             except Skip as reason:
                 results["skipped"][f"Orion's {pair.name}"] = str(reason)
                 pairs.remove(pair)
-    results["orion"] = [pair.result() for pair in pairs]
+    results["orion"] = [pair.result() for pair in pairs if pair.network]
 
 
 def main():
@@ -199,29 +200,36 @@ def main():
     def wanted(name):
         return not options.only or name in options.only
 
+    def store():
+        options.output.write_text(json.dumps(results, indent=1) + "\n")
+
     def attempt(name, measure):
         print(name, file=sys.stderr, flush=True)
+        found = None
         try:
-            return measure()
+            found = measure()
         except Skip as reason:
             print(f"  {name}: skipped, {reason}", file=sys.stderr)
             results["skipped"][name] = str(reason)
-            return None
+        return found
 
     if options.data:
         for name in filter(wanted, NETWORKS):
             found = attempt(name, lambda: acceptance(name, options))
             if found:
                 results["networks"].append(found)
+            store()
         if wanted("throughput"):
             results["throughput"] = attempt("throughput", lambda: throughput(options))
+            store()
         if wanted(TOO_DEEP):
             results["too_deep"] = attempt(TOO_DEEP, lambda: too_deep(options))
     else:
         results["skipped"]["networks of HUSH_DATA"] = "HUSH_DATA is not set"
+    store()
     if wanted("orion"):
         beside_orion(options, results)
-    options.output.write_text(json.dumps(results, indent=1) + "\n")
+    store()
 
 
 if __name__ == "__main__":

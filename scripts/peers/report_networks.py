@@ -69,6 +69,7 @@ def network_rows(network):
         ("log2(QP), bits", of(report.get("log_q_p"))),
         ("security, bits", of(report.get("security_bits"))),
         ("rotations", of(report.get("rotations"))),
+        ("options", f"`{' '.join(network['options'])}`" if network["options"] else "default"),
         ("compile, s", seconds(network["compile_seconds"])),
         ("compile, memory", memory(network["compile_peak_bytes"])),
     ]
@@ -171,7 +172,8 @@ def too_deep_text(results):
     if not failure:
         return f"`{found['network']}` compiles."
     lines = [*failure.get("causes", []), *filter(None, [failure.get("hint")])]
-    return (f"`hush compile` on `{found['network']}` says, after {seconds(found['seconds'])} s:\n\n```\n"
+    options = " ".join(found.get("options", []))
+    return (f"`hush compile {options}` on `{found['network']}` says, after {seconds(found['seconds'])} s:\n\n```\n"
             + "\n".join(lines) + "\n```")
 
 
