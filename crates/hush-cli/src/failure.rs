@@ -102,8 +102,8 @@ mod tests {
     fn hints_of_context_come_first() {
         let inner: std::result::Result<(), _> = Err(WireError::Empty);
         let error = inner
-            .context(Failure::new("no keys").hint("make keys"))
+            .context(Failure::new("no keys").hint("keygen"))
             .unwrap_err();
-        assert_eq!(hint_of(&error).as_deref(), Some("make keys"));
+        assert_eq!(hint_of(&error).as_deref(), Some("keygen"));
     }
 }

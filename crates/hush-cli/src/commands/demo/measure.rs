@@ -139,7 +139,7 @@ pub(super) fn measure(
     let create = |path: &Path, access| Output::create(path, access, Existing::Replace);
     let mut rng = SecureRng::from_os()?;
     let silent = &mut |_: usize, _: usize| ();
-    let spinner = step("make keys");
+    let spinner = step("keygen");
     let begun = Instant::now();
     let key = generate_secret_key(&spec, &mut rng)?;
     let mut secret = create(&owner.join("secret.key"), Access::Owner)?;

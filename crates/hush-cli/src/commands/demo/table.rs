@@ -66,7 +66,7 @@ pub(super) fn costs(table: &mut Table, columns: &[&Measurement], noun: &str, sam
         duration(total / samples as f64)
     });
     table.add("compile", |column| duration(one(column).steps.compile));
-    table.add("make keys", |column| duration(one(column).steps.keygen));
+    table.add("keygen", |column| duration(one(column).steps.keygen));
     table.add(&format!("encrypt these {noun}s"), |column| {
         duration(one(column).steps.encrypt)
     });
