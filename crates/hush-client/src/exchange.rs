@@ -142,13 +142,16 @@ pub fn flooded_deviation(spec: &ClientSpec, flooding: &Flooding) -> f64 {
     flooding.deviation() * (spec.slots as f64).sqrt() / spec.output_scale
 }
 
+/// What opening some ciphertexts gives: the slots of each.
+type Opened = Result<Vec<Vec<f64>>, ClientError>;
+
 /// Reads a file of outputs a few ciphertexts at a time and has each lot opened.
 fn open_each(
     spec: &ClientSpec,
     key: &SecretKey,
     input: impl Read,
     progress: &mut dyn FnMut(usize, usize),
-    open: &mut dyn FnMut(&[Ciphertext]) -> Result<Vec<Vec<f64>>, ClientError>,
+    open: &mut dyn FnMut(&[Ciphertext]) -> Opened,
 ) -> Result<Vec<Tensor>, ClientError> {
     let mut reader = CiphertextsReader::open(input)?;
     let header = reader.header();

@@ -61,7 +61,8 @@ proptest! {
         let ring = ring(Isa::active());
         let x = ring.forward(ring.from_signed(&a, Basis::chain(2)));
         let extension = Extension::new(&ring, &[0, 1]);
-        let rows = extension.rows(&ring, |i| x.limb(i));
+        let write = |_: usize, i: usize, out: &mut [u64]| out.copy_from_slice(x.limb(i));
+        let rows = Extension::rows(&ring, &[&extension], write).remove(0);
         let expected: Poly<Coeff> = ring.from_signed(&a, Basis::extended(0));
         let mut alone = vec![0; DEGREE];
         extension.extend(&ring, 2, &rows, &mut alone);

@@ -12,6 +12,9 @@ use crate::{Runtime, RuntimeError};
 /// The ciphertexts of a group, and who watches its run.
 pub type Group<O> = (Vec<Ciphertext>, O);
 
+/// The place of a group, and what came of it.
+type Done = (usize, Result<Vec<Ciphertext>, RuntimeError>);
+
 impl Runtime {
     /// How many of `groups` groups to hand to [`Runtime::run_groups`] at once: one for each
     /// thread if there are as many, and if their ciphertexts fit the memory limit; else one,
@@ -52,8 +55,7 @@ impl Runtime {
         let count = groups.len();
         let waiting = Mutex::new(groups.into_iter().enumerate());
         let failed = AtomicBool::new(false);
-        let done: Mutex<Vec<(usize, Result<Vec<Ciphertext>, RuntimeError>)>> =
-            Mutex::new(Vec::with_capacity(count));
+        let done: Mutex<Vec<Done>> = Mutex::new(Vec::with_capacity(count));
         let next = || {
             let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.next().filter(|_| !failed.load(Ordering::Relaxed))

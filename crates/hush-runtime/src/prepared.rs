@@ -29,7 +29,7 @@ pub(crate) struct Linear {
 /// How its products are taken.
 pub(crate) enum Product {
     /// Diagonals by double hoisting.
-    Transform(LinearTransform),
+    Transform(Box<LinearTransform>),
     /// Constants only: a matrix over whole ciphertexts, `[result][input]`, and their scale.
     Matrix(Vec<Vec<f64>>, Scale),
 }
@@ -188,7 +188,7 @@ impl Prepared {
                                 parameters, diagonals, shape, *baby_step, slots, input, scale,
                             )
                         });
-                        Product::Transform(transform?)
+                        Product::Transform(Box::new(transform?))
                     }
                 };
                 let bias = bias

@@ -299,7 +299,7 @@ impl<'a> Residence<'a> {
                 let log_gap = log_gap(ring.degree(), plaintexts[term.plaintext].period());
                 let step = MIRRORED_BLOCK >> log_gap;
                 let place = Place { at, step, log_gap };
-                at += (ring.degree() / 2 >> log_gap) + APART;
+                at += ((ring.degree() / 2) >> log_gap) + APART;
                 place
             })
             .collect();
