@@ -93,7 +93,7 @@ impl Prepared {
         self.linear
             .iter()
             .filter_map(|(&index, linear)| match &linear.product {
-                Product::Transform(transform) => Some((index, transform)),
+                Product::Transform(transform) => Some((index, transform.as_ref())),
                 Product::Matrix(..) => None,
             })
     }
