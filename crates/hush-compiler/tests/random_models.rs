@@ -425,7 +425,7 @@ fn the_report_is_a_table() {
       packing             latency (predicted for one sample: latency packing 3.4 ms)
       samples per group   1
       ring degree         2^13, 32 slots
-      chain               31.0 17.3 19.3 17.2 33.1 16.8 bits
+      chain               30.9 17.3 19.3 17.2 33.1 16.8 bits
       special primes      25.7 25.7 bits
       security            128 bits (log2 QP = 186.0)
       levels              5

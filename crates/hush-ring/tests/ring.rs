@@ -75,6 +75,8 @@ proptest! {
             out,
         });
         extend_together(&ring, jobs.collect());
+        // Those extended together are transformed as well.
+        ring.table(2).forward(&mut alone);
         prop_assert!(together.chunks_exact(DEGREE).all(|out| out == alone));
     }
 }

@@ -35,10 +35,8 @@ mod tests {
     #[test]
     fn curves_cover_their_interval_to_six_digits() {
         let points = curve((-1.0, 3.0), |x| x * x, |x| x / 3.0);
-        assert_eq!(
-            (points.len(), points[0][0], points[POINTS - 1][0]),
-            (161, -1.0, 3.0)
-        );
+        assert_eq!((points.len(), points[0][0]), (161, -1.0));
+        assert!((points[POINTS - 1][0] - 3.0).abs() < 1e-12);
         for [x, square, third] in points {
             assert!((square - x * x).abs() <= 1e-5 * x * x);
             assert!((third - x / 3.0).abs() <= 1e-5 * x.abs());
