@@ -57,7 +57,7 @@ def network_rows(network):
         ("largest difference, encrypted and float", error(encrypted["largest_error"])),
         ("largest output", of(encrypted["largest_output"], 1)),
         ("one image, one thread, s", seconds(network["seconds"])),
-        ("one image, two threads, s", seconds(network["seconds_two_threads"])),
+        ("one of two images at a time, two threads, s", seconds(network["seconds_two_threads"])),
         ("loading model and keys, s", seconds(network["load_seconds"])),
         ("memory, one thread", memory(network["peak_bytes"])),
         ("memory, two threads", memory(network["peak_bytes_two_threads"])),
