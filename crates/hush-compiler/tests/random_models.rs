@@ -425,9 +425,9 @@ fn the_report_is_a_table() {
       packing             latency (predicted for one sample: latency packing 3.4 ms)
       samples per group   1
       ring degree         2^13, 32 slots
-      chain               30.9 17.3 19.3 17.2 33.1 16.8 bits
+      chain               30.9 17.3 19.3 17.2 33.0 16.8 bits
       special primes      25.7 25.7 bits
-      security            128 bits (log2 QP = 186.0)
+      security            128 bits (log2 QP = 185.9)
       levels              5
       key switches        8 (5 rotations)
       products            4 of ciphertexts, 6 with plaintexts

@@ -1,7 +1,7 @@
 //! The window of a convolution or a pool: kernel, strides, padding and dilations.
 
 use crate::node::{NodeContext, Problem};
-use hush_graph::Shape;
+use hush_graph::{Shape, ValueId};
 
 /// A window over the spatial axes; every list has one entry for each.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,17 @@ impl AutoPad {
             _ => (half, total - half),
         }
     }
+}
+
+/// The data of a pool over whole images, and its shape: channels, then at least one axis.
+pub(crate) fn image(context: &mut NodeContext<'_>) -> Result<(ValueId, Shape), Problem> {
+    let input = context.data(0)?;
+    let shape = context.shape(input);
+    if shape.rank() < 2 {
+        let reason = format!("{shape} has no dimensions after the channels");
+        return Err(Problem::malformed(reason));
+    }
+    Ok((input, shape))
 }
 
 impl Window {

@@ -50,6 +50,12 @@ impl NoiseModel {
         (1.0f64 / 12.0).sqrt() * self.root_slots
     }
 
+    /// Rounding the coefficients of real weights: the runtime encodes them so that the imaginary part of every slot is
+    /// exactly zero, and the real part has all of the error.
+    pub fn real_encoding(&self) -> f64 {
+        std::f64::consts::SQRT_2 * self.encoding()
+    }
+
     /// Rescaling: both halves are rounded, one of them is multiplied by the secret.
     pub fn rescale(&self) -> f64 {
         ((1.0 + 2.0 * self.degree / 3.0) / 12.0).sqrt() * self.root_slots

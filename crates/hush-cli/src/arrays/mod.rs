@@ -6,7 +6,8 @@ mod npz;
 
 use std::path::Path;
 
-use hush_client::Tensor;
+use hush_client::{Tensor, outputs_are_indices};
+use hush_program::ClientSpec;
 
 use crate::failure::{Failure, Result};
 
@@ -24,6 +25,22 @@ pub(crate) enum Elements {
     Float32,
     /// Indices, as ArgMax gives them.
     Int64,
+}
+
+/// A model's outputs under their names, and what their elements are once the data owner's operations ran (not `raw`).
+pub(crate) fn outputs(
+    spec: &ClientSpec,
+    outputs: Vec<Tensor>,
+    raw: bool,
+) -> (Vec<Named>, Elements) {
+    let elements = match !raw && outputs_are_indices(spec) {
+        true => Elements::Int64,
+        false => Elements::Float32,
+    };
+    let names = spec.outputs.iter().map(|tensor| Some(tensor.name.clone()));
+    let named = names.zip(outputs);
+    let named = named.map(|(name, tensor)| Named { name, tensor });
+    (named.collect(), elements)
 }
 
 /// The formats that arrays are stored in.

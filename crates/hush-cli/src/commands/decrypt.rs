@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use hush_client::{
-    decrypt, decrypt_flooded, finish_outputs, flooded_deviation, output_flooding,
-    outputs_are_indices, read_secret_key,
+    decrypt, decrypt_flooded, finish_outputs, flooded_deviation, output_flooding, read_secret_key,
 };
 use hush_keys::{Flooding, SecureRng};
 use serde_json::json;
 
-use crate::arrays::{self, Elements, Format, Named};
+use crate::arrays::{self, Format};
 use crate::failure::Result;
 use crate::files;
 use crate::output::{Access, Existing, Output};
@@ -88,16 +87,7 @@ pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Ou
     } else {
         finish_outputs(&spec, outputs)?
     };
-    let elements = if !arguments.raw && outputs_are_indices(&spec) {
-        Elements::Int64
-    } else {
-        Elements::Float32
-    };
-    let names = spec.outputs.iter().map(|tensor| Some(tensor.name.clone()));
-    let arrays: Vec<_> = names
-        .zip(outputs)
-        .map(|(name, tensor)| Named { name, tensor })
-        .collect();
+    let (arrays, elements) = arrays::outputs(&spec, outputs, arguments.raw);
     arrays::write(&mut output, format, &arrays, elements)?;
     output.commit()?;
     let samples = arrays[0].tensor.shape()[0];

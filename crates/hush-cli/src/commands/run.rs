@@ -39,7 +39,7 @@ pub(crate) struct RunArguments {
     /// Write how long each layer took (.json), for `hush inspect --html`
     #[arg(long, value_name = "FILE")]
     timings: Option<PathBuf>,
-    /// Memory that the run may take, like 512MiB or 2GB: weights that do not fit are encoded anew
+    /// Memory that the run plans with, like 512MiB or 2GB: weights that do not fit are encoded anew
     /// for each group, which is slower [default: half of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
     memory: Option<u64>,

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use hush_client::{
-    Tensor, check_inputs, decode_outputs, encode_group, finish_outputs, outputs_are_indices,
-};
+use hush_client::{Tensor, check_inputs, decode_outputs, encode_group, finish_outputs};
 use hush_program::clear::{ClearMachine, NoiseMode};
 use hush_program::{ClientSpec, Program, execute};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::arrays::{self, Elements, Format, Named};
+use crate::arrays::{self, Format};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::inputs::{self, Wanted};
@@ -82,16 +80,7 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: Terminal) -> Result<O
     if !arguments.raw {
         outputs = finish_outputs(spec, outputs)?;
     }
-    let elements = if !arguments.raw && outputs_are_indices(spec) {
-        Elements::Int64
-    } else {
-        Elements::Float32
-    };
-    let names = spec.outputs.iter().map(|tensor| Some(tensor.name.clone()));
-    let arrays: Vec<_> = names
-        .zip(outputs)
-        .map(|(name, tensor)| Named { name, tensor })
-        .collect();
+    let (arrays, elements) = arrays::outputs(spec, outputs, arguments.raw);
     arrays::write(&mut output, format, &arrays, elements)?;
     output.commit()?;
     Ok(Outcome {

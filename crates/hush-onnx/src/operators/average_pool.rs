@@ -2,7 +2,7 @@
 
 use crate::node::{Known, NodeContext, Problem};
 use crate::separable::Separable;
-use crate::window::{Window, kernel_shape};
+use crate::window::{Window, image, kernel_shape};
 
 pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     let input = context.data(0)?;
@@ -29,13 +29,7 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
 }
 
 pub(crate) fn import_global(context: &mut NodeContext<'_>) -> Result<(), Problem> {
-    let input = context.data(0)?;
-    let shape = context.shape(input);
-    if shape.rank() < 2 {
-        return Err(Problem::malformed(format!(
-            "{shape} has no dimensions after the channels"
-        )));
-    }
+    let (input, shape) = image(context)?;
     let mut means = Separable::new("average_pool");
     for (axis, &length) in shape.dimensions().iter().enumerate().skip(1) {
         let weight = 1.0 / length as f64;

@@ -2,7 +2,7 @@
 
 use crate::extremum::{self, Windows};
 use crate::node::{Known, NodeContext, Problem};
-use crate::window::{Window, kernel_shape};
+use crate::window::{Window, image, kernel_shape};
 use hush_graph::BinaryOperator;
 
 pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
@@ -43,13 +43,7 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
 }
 
 pub(crate) fn import_global(context: &mut NodeContext<'_>) -> Result<(), Problem> {
-    let input = context.data(0)?;
-    let shape = context.shape(input);
-    if shape.rank() < 2 {
-        return Err(Problem::malformed(format!(
-            "{shape} has no dimensions after the channels"
-        )));
-    }
+    let (input, shape) = image(context)?;
     let mut value = input;
     for axis in (1..shape.rank()).rev() {
         let windows = Windows::whole(shape.dimensions()[axis]);

@@ -52,7 +52,7 @@ impl ClearMachine {
                     if rounds {
                         let rounding = match plain {
                             Plain::Constant(_) => 1.0 / 12.0,
-                            Plain::Slots(_) => self.model.encoding().powi(2),
+                            Plain::Slots(_) => self.model.real_encoding().powi(2),
                         };
                         add_rotated(&mut rounded, &x.values, rotation, plain, |_, x| {
                             rounding * x * x
