@@ -19,6 +19,7 @@
 
 mod branch;
 mod broadcast;
+mod catalogue;
 mod constant;
 mod error;
 mod extremum;
@@ -36,6 +37,7 @@ mod separable;
 mod tract;
 mod window;
 
+pub use catalogue::{Runs, SupportedOperator, catalogue, constant_operators};
 pub use error::{ImportError, NodeProblem};
 pub use model::MAXIMUM_MODEL_BYTES;
 pub use operators::{ml::supported_ml_operators, supported_operators};

@@ -11,8 +11,8 @@ use tract_onnx::pb::{GraphProto, ModelProto};
 pub const MAXIMUM_MODEL_BYTES: u64 = 512 << 20;
 
 /// The operator sets whose meaning the importer knows.
-const OLDEST_OPERATOR_SET: i64 = 7;
-const NEWEST_OPERATOR_SET: i64 = 24;
+pub(crate) const OLDEST_OPERATOR_SET: i64 = 7;
+pub(crate) const NEWEST_OPERATOR_SET: i64 = 24;
 
 /// Reads a file within the size limit.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ImportError> {

@@ -2,7 +2,8 @@
 
 use hush_circuits::CircuitError;
 use hush_ckks::CkksError;
-use hush_program::{ExecuteError, ProgramError};
+use hush_program::{ExchangeError, ExecuteError, ProgramError};
+use hush_wire::WireError;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,24 @@ pub enum RuntimeError {
     /// The program does not hold together.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// A model file is damaged, or is something else.
+    #[error(transparent)]
+    File(#[from] WireError),
+    /// The two halves of a model file do not belong together.
+    #[error("its program is not the one that its client spec names; compile the model again")]
+    Halves,
+    /// Keys or ciphertexts of another model.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// Encrypted inputs are damaged.
+    #[error("cannot read the ciphertexts")]
+    Ciphertexts(#[source] WireError),
+    /// Evaluation keys are damaged.
+    #[error("cannot read the evaluation keys")]
+    Keys(#[source] WireError),
+    /// The outputs cannot be written.
+    #[error("cannot write the outputs")]
+    Output(#[source] WireError),
     /// Parameters, keys or ciphertexts were refused.
     #[error(transparent)]
     Ckks(#[from] CkksError),

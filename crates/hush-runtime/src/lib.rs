@@ -1,6 +1,7 @@
 //! Runs an encrypted program on ciphertexts.
 //!
-//! Start reading at [`Runtime`]; `machine.rs` maps each operation of a program to a circuit.
+//! Start reading at [`Deployment`], which answers files of ciphertexts, and [`Runtime`] below it; `machine.rs` maps
+//! each operation of a program to a circuit.
 //!
 //! Invariants:
 //! - no secret key: this crate links neither `hush-keys` nor `hush-client`;
@@ -8,19 +9,23 @@
 //!   another model's ciphertext or a missing rotation is an error and never a wrong number;
 //! - every result has the level and scale that the program states.
 //!
-//! Non-goals: files and formats (`hush-wire`), tensors (`hush-client`), compiling.
+//! Non-goals: formats (`hush-wire`), tensors (`hush-client`), compiling.
 #![forbid(unsafe_code)]
 
+mod deployment;
 mod error;
 mod execute;
 mod groups;
 mod machine;
 mod memory;
+mod model;
 mod prepared;
 
+pub use deployment::{Answer, Deployment, Inputs};
 pub use error::RuntimeError;
 pub use groups::Group;
 pub use memory::{Held, Memory};
+pub use model::Model;
 
 use hush_ckks::{
     Ciphertext, CkksError, EvaluationKeys, Evaluator, GaloisElement, Level, Parameters,

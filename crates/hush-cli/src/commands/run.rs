@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
-use hush_ckks::{Ciphertext, KeyId, Level, Parameters, Scale};
+use hush_ckks::KeyId;
 use hush_client::ClientError;
 use hush_program::{ClientSpec, Instruction, Observer};
-use hush_runtime::{Held, Memory, Options, Runtime};
-use hush_wire::{CiphertextShapeV1, CiphertextsHeaderV1, CiphertextsWriter, DirectionV1, FormV1};
+use hush_runtime::{Deployment, Held, Inputs, Memory, Options, RuntimeError};
+use hush_wire::{DirectionV1, EvaluationKeysHeaderV1};
 use serde_json::{Value, json};
 
 use crate::failure::Result;
@@ -48,17 +48,13 @@ pub(crate) struct RunArguments {
 pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcome> {
     let started = Instant::now();
     let model = files::read_model(&arguments.model)?;
-    let spec = &model.client_spec;
-    let mut reader = files::open_ciphertexts(&arguments.input)?;
-    let header = reader.header().clone();
-    let checked = spec.check_ciphertexts(&header, DirectionV1::Input);
-    files::about(
-        "ciphertext file",
-        &arguments.input,
-        checked.map_err(Into::into),
-    )?;
+    let report = files::report(&model);
+    let input = files::open(&arguments.input)
+        .and_then(|input| Ok(Inputs::open(&model.client_spec, input)?));
+    let inputs = files::about("ciphertext file", &arguments.input, input)?;
+    let samples = inputs.header().samples;
     let keys = files::open_evaluation_keys(&arguments.evaluation_key)?;
-    let checked = check_keys(spec, keys.header(), &header);
+    let checked = check_keys(&model.client_spec, keys.header(), inputs.key_id());
     files::about("evaluation keys", &arguments.evaluation_key, checked)?;
     let mut output = Output::create(&arguments.output, Access::Shared, Existing::Replace)?;
     let timings_file = arguments.timings.as_deref();
@@ -67,69 +63,50 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         .transpose()?;
 
     let memory = arguments.memory.or_else(memory::half);
-    let runtime = Runtime::with_options(model.program, Options { memory })?;
-    let parameters = runtime.parameters();
+    let deployment = Deployment::new(model, Options { memory })?;
+    let (runtime, spec) = (deployment.runtime(), deployment.client_spec());
     let bar = terminal
         .progress
         .bar("keys", keys.header().keys.len() as u64);
-    let keys = files::read_evaluation_keys(keys, parameters, &bar);
-    let keys = files::about("evaluation keys", &arguments.evaluation_key, keys)?;
-    runtime.check_keys(&keys)?;
+    let keys = deployment.read_keys(keys, &mut || bar.inc(1));
+    let keys = files::about(
+        "evaluation keys",
+        &arguments.evaluation_key,
+        keys.map_err(Into::into),
+    )?;
     bar.finish_and_clear();
     let loaded = started.elapsed();
 
-    let groups = spec.groups(header.samples);
-    let bar = LayerBar::new(terminal.progress, runtime.program(), &model.report, groups)?;
+    let groups = spec.groups(samples);
+    let bar = LayerBar::new(terminal.progress, runtime.program(), &report, groups)?;
     let timings = Mutex::new(Timings::new(spec, rayon::current_num_threads()));
-    let per_group = spec.ciphertexts_per_group(DirectionV1::Input);
-    let scale = Scale::new(spec.output_scale)?;
-    let out_header = output_header(spec, parameters, &header);
-    let ciphertexts = out_header.shapes.len();
-    let mut writer = CiphertextsWriter::new(&mut output, out_header)?;
-    let mut times = Vec::new();
     let begun = Instant::now();
-    let at_once = runtime.groups_at_once(groups);
-    let mut running = 0.0;
-    for first in (0..groups).step_by(at_once) {
-        let mut together = Vec::with_capacity(at_once);
-        for group in first..groups.min(first + at_once as u64) {
-            let mut inputs = Vec::with_capacity(per_group);
-            while inputs.len() < per_group {
-                let stored = reader.next_ciphertext().map_err(Into::into);
-                let stored = files::about("ciphertext file", &arguments.input, stored)?;
-                let Some(stored) = stored else { break };
-                inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
-            }
-            let watcher = Watcher {
-                bar: bar.group(group),
-                timings: &timings,
-                begun,
-            };
-            together.push((inputs, watcher));
+    let answer = deployment.answer(inputs, &keys, &mut output, |group| Watcher {
+        bar: bar.group(group),
+        timings: &timings,
+        begun,
+    });
+    let answer = match answer {
+        Err(error @ RuntimeError::Ciphertexts(_)) => {
+            files::about("ciphertext file", &arguments.input, Err(error.into()))?
         }
-        let begun = Instant::now();
-        let count = together.len();
-        let outputs = runtime.run_groups(together, &keys)?;
-        let time = milliseconds(begun.elapsed());
-        running += time;
-        // Side by side each takes as long as all of them.
-        times.extend(std::iter::repeat_n(time, count));
-        for ciphertext in outputs.into_iter().flatten() {
-            writer.write(&ciphertext.restated(scale)?.to_wire())?;
-        }
-    }
+        answer => answer?,
+    };
+    let lots = answer.lots;
+    // Side by side each takes as long as all of them.
+    let times: Vec<f64> = lots
+        .iter()
+        .flat_map(|&(count, time)| std::iter::repeat_n(milliseconds(time), count))
+        .collect();
+    let running: f64 = lots.iter().map(|&(_, time)| milliseconds(time)).sum();
+    let (groups, at_once) = (answer.groups, runtime.groups_at_once(answer.groups));
     let mut timings = timings.into_inner().unwrap_or_else(PoisonError::into_inner);
-    files::about(
-        "ciphertext file",
-        &arguments.input,
-        reader.finish().map_err(Into::into),
-    )?;
-    writer.finish()?;
     drop(bar);
     timings.add_groups(groups);
     let size = output.commit()?;
+    let ciphertexts = groups * spec.ciphertexts_per_group(DirectionV1::Output) as u64;
 
-    let samples = header.samples as usize;
+    let samples = samples as usize;
     let loaded = milliseconds(loaded);
     let (group, sample) = (running / groups as f64, running / samples as f64);
     let mut json = json!({
@@ -178,41 +155,13 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     Ok(Outcome { text, json })
 }
 
-fn check_keys(
-    spec: &ClientSpec,
-    keys: &hush_wire::EvaluationKeysHeaderV1,
-    ciphertexts: &CiphertextsHeaderV1,
-) -> Result<()> {
+fn check_keys(spec: &ClientSpec, keys: &EvaluationKeysHeaderV1, expected: KeyId) -> Result<()> {
     spec.check_parameters("the evaluation key file", &keys.parameters)?;
-    if keys.key_id != ciphertexts.key_id {
-        return Err(ClientError::OtherKey {
-            expected: KeyId(keys.key_id),
-            found: KeyId(ciphertexts.key_id),
-        }
-        .into());
+    let found = KeyId(keys.key_id);
+    if found != expected {
+        return Err(ClientError::OtherKey { expected, found }.into());
     }
     Ok(())
-}
-
-fn output_header(
-    spec: &ClientSpec,
-    parameters: &Parameters,
-    inputs: &CiphertextsHeaderV1,
-) -> CiphertextsHeaderV1 {
-    let shape = CiphertextShapeV1 {
-        limbs: Level(spec.output_level).limbs() as u32,
-        log_slots: spec.slots.trailing_zeros(),
-        scale: spec.output_scale,
-        form: FormV1::Full { parts: 2 },
-    };
-    let groups = spec.groups(inputs.samples) as usize;
-    let count = groups * spec.ciphertexts_per_group(DirectionV1::Output);
-    CiphertextsHeaderV1 {
-        parameters: parameters.to_wire(),
-        direction: DirectionV1::Output,
-        shapes: vec![shape; count],
-        ..inputs.clone()
-    }
 }
 
 fn memory_json(memory: &Memory) -> Value {

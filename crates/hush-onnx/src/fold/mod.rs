@@ -76,6 +76,11 @@ const TABLE: &[(&str, Fold)] = &[
     ("Xor", compare::xor),
 ];
 
+/// Their names, in alphabetical order.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
 pub(crate) fn find(operator: &str) -> Option<Fold> {
     TABLE
         .iter()

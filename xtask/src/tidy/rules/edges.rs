@@ -77,6 +77,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-testkit",
         ],
     ),
+    (
+        "hush-conformance",
+        &[
+            "hush-ckks",
+            "hush-client",
+            "hush-compiler",
+            "hush-graph",
+            "hush-keys",
+            "hush-onnx",
+            "hush-program",
+            "hush-runtime",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -23,7 +23,7 @@ const TENSORS: &[&str] = &["hush-graph", "hush-onnx", "hush-compiler", "hush-pro
 /// What reads models.
 const IMPORT: &[&str] = &["hush-graph", "hush-onnx", "hush-compiler"];
 /// What only tests and benches may link.
-const DEVELOPMENT: &[&str] = &["hush-testkit", "hush-bench"];
+const DEVELOPMENT: &[&str] = &["hush-testkit", "hush-bench", "hush-conformance"];
 
 /// Who must not reach what, and why.
 const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[

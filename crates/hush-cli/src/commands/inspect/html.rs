@@ -8,7 +8,7 @@ use hush_wire::{Kind, Reader};
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
-use crate::files::{about, open, read_model};
+use crate::files::{about, open, read_model, report};
 use crate::output::{Access, Existing, Output};
 use crate::page::{Content, page};
 use crate::terminal::{Outcome, bytes};
@@ -29,7 +29,13 @@ pub(super) fn write(path: &Path, output: Option<&Path>, timings: Option<&Path>) 
     let (log_q_p, log_degree) = (spec.parameters.log_q_p(), spec.parameters.log_degree);
     let limit = security::security_bits(log_degree, log_q_p);
     let limit = security::max_log_q_p(log_degree, limit).map(|bound| (bound, limit));
-    let content = Content::new(&model.program, spec, &model.report, limit, timings.as_ref())?;
+    let content = Content::new(
+        &model.program,
+        spec,
+        &report(&model),
+        limit,
+        timings.as_ref(),
+    )?;
     let target: PathBuf = output.map_or_else(|| path.with_extension("html"), Path::to_owned);
     // Node names and calibrated ranges are the owner's.
     let mut file = Output::create(&target, Access::Owner, Existing::Replace)?;
