@@ -6,6 +6,7 @@ use hush_ckks::IsaError;
 use hush_client::ClientError;
 use hush_compiler::CompileError;
 use hush_program::ExchangeError;
+use hush_runtime::RuntimeError;
 use hush_wire::WireError;
 
 pub(crate) type Result<T> = anyhow::Result<T>;
@@ -59,6 +60,9 @@ pub(crate) fn exit_code_of(error: &anyhow::Error) -> u8 {
 fn hint_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(failure) = cause.downcast_ref::<Failure>() {
         return failure.hint.clone();
+    }
+    if let Some(error) = cause.downcast_ref::<RuntimeError>() {
+        return error.hint();
     }
     if let Some(error) = cause.downcast_ref::<ClientError>() {
         return error.hint();

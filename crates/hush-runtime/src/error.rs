@@ -16,7 +16,7 @@ pub enum RuntimeError {
     #[error(transparent)]
     File(#[from] WireError),
     /// The two halves of a model file do not belong together.
-    #[error("its program is not the one that its client spec names; compile the model again")]
+    #[error("its program is not the one that its client spec names")]
     Halves,
     /// Keys or ciphertexts of another model.
     #[error(transparent)]
@@ -66,4 +66,20 @@ pub enum RuntimeError {
     /// The threads for several groups could not be started.
     #[error("cannot start threads")]
     Threads(#[source] rayon::ThreadPoolBuildError),
+}
+
+impl RuntimeError {
+    /// What the user can do about it, where there is more to say than the message does.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error)
+            | Self::Ciphertexts(error)
+            | Self::Keys(error)
+            | Self::Output(error) => error.hint(),
+            Self::Exchange(error) => Some(error.hint().to_owned()),
+            Self::Halves => Some("compile the model again".to_owned()),
+            _ => None,
+        }
+    }
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     let model = files::read_model(&arguments.model)?;
     let report = files::report(&model);
     let input = files::open(&arguments.input)
-        .and_then(|input| Ok(Inputs::open(&model.client_spec, input)?));
+        .and_then(|input| Inputs::open(&model.client_spec, input).map_err(of_a_file));
     let inputs = files::about("ciphertext file", &arguments.input, input)?;
     let samples = inputs.header().samples;
     let keys = files::open_evaluation_keys(&arguments.evaluation_key)?;
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     let keys = files::about(
         "evaluation keys",
         &arguments.evaluation_key,
-        keys.map_err(Into::into),
+        keys.map_err(of_a_file),
     )?;
     bar.finish_and_clear();
     let loaded = started.elapsed();
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
     });
     let answer = match answer {
         Err(error @ RuntimeError::Ciphertexts(_)) => {
-            files::about("ciphertext file", &arguments.input, Err(error.into()))?
+            files::about("ciphertext file", &arguments.input, Err(of_a_file(error)))?
         }
         answer => answer?,
     };
@@ -153,6 +153,14 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         text.push_str(&format!("\n{held}"));
     }
     Ok(Outcome { text, json })
+}
+
+/// The error without the layer that says which file it was: the caller says so with its name.
+fn of_a_file(error: RuntimeError) -> anyhow::Error {
+    match error {
+        RuntimeError::Ciphertexts(error) | RuntimeError::Keys(error) => error.into(),
+        error => error.into(),
+    }
 }
 
 fn check_keys(spec: &ClientSpec, keys: &EvaluationKeysHeaderV1, expected: KeyId) -> Result<()> {
