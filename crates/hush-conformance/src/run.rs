@@ -1,0 +1,164 @@
+//! Runs a test in each of its variants and says how far it came.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use anyhow::Result;
+use hush_compiler::CompileError;
+use hush_graph::evaluate;
+use hush_onnx::ImportError;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use crate::NodeTest;
+use crate::case::{Batch, Case, Variant, build, variants};
+use crate::compare::compare_floats;
+use crate::outcome::{Outcome, Stage};
+use crate::protected::{compile_case, run_encrypted, simulate};
+
+/// Samples with more elements, on either side, are not compiled: the table is about operators, not sizes.
+pub const LARGEST_SAMPLE: usize = 256;
+/// One in so many simulated cases is run on ciphertexts too.
+pub const ENCRYPTED_SHARE: u64 = 8;
+/// Cases that need more keys are not run on ciphertexts.
+pub const LARGEST_KEYS: u64 = 64 << 20;
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Until {
+    /// Import and run on floats.
+    Float,
+    /// Compile and run with modelled noise.
+    Simulated,
+    /// Run a fixed share on ciphertexts.
+    Encrypted,
+}
+
+/// Runs every test in all its variants, in parallel; the outcomes come in the order of the tests.
+pub fn run(tests: &[NodeTest], until: Until) -> Vec<Outcome> {
+    let constants: Vec<&str> = hush_onnx::constant_operators().collect();
+    let outcomes: Vec<Vec<Outcome>> = tests
+        .par_iter()
+        .map(|test| {
+            let run = |variant| {
+                let begun = Instant::now();
+                let outcome = run_variant(test, variant, until);
+                Outcome {
+                    seconds: begun.elapsed().as_secs_f64(),
+                    ..outcome
+                }
+            };
+            variants(test, &constants).into_iter().map(run).collect()
+        })
+        .collect();
+    outcomes.concat()
+}
+
+/// Tries the first axis as the batch, then a new one in front.
+fn run_variant(test: &NodeTest, variant: Variant, until: Until) -> Outcome {
+    let mut outcome = Outcome {
+        release: test.release.clone(),
+        name: test.name.clone(),
+        operators: test
+            .operators()
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        variant,
+        batch: None,
+        stage: Stage::Refused,
+        reason: "no axis can be the batch".to_owned(),
+        seconds: 0.0,
+    };
+    for batch in [Batch::First, Batch::Wrapped] {
+        let attempt = || attempt(test, variant, batch, until);
+        let attempt = catch_unwind(AssertUnwindSafe(attempt));
+        let (stage, reason) = match attempt {
+            Ok(Ok(Some(result))) => result,
+            Ok(Ok(None)) => continue,
+            Ok(Err(error)) => (Stage::Wrong, format!("{error:#}")),
+            Err(_) => (Stage::Wrong, "it panicked".to_owned()),
+        };
+        (outcome.batch, outcome.stage, outcome.reason) = (Some(batch), stage, reason);
+        if stage != Stage::Refused {
+            break;
+        }
+    }
+    outcome
+}
+
+/// How far one case comes, and what stopped it; `None` if the batch cannot be there.
+fn attempt(
+    test: &NodeTest,
+    variant: Variant,
+    batch: Batch,
+    until: Until,
+) -> Result<Option<(Stage, String)>> {
+    let Some(case) = build(test, variant, batch)? else {
+        return Ok(None);
+    };
+    let graph = match hush_onnx::import_bytes(&case.model) {
+        Ok(graph) => graph,
+        Err(error) => return Ok(Some((Stage::Refused, import_reason(&error)))),
+    };
+    compare_floats(&evaluate(&graph, &case.inputs)?, &case.expected)?;
+    let computed = variant == Variant::Constant;
+    if computed || until == Until::Float || !is_small(&case) {
+        let reason = match (computed, is_small(&case)) {
+            (true, _) => "computed by the importer",
+            (_, false) => "large",
+            _ => "",
+        };
+        return Ok(Some((Stage::Float, reason.to_owned())));
+    }
+    let compiled = match compile_case(&case, &graph) {
+        Ok(compiled) => compiled,
+        Err(error) => return Ok(Some((Stage::NotCompiled, compile_reason(&error)))),
+    };
+    simulate(&case, &compiled)?;
+    let chosen = hash(&format!("{} {variant}", test.name)).is_multiple_of(ENCRYPTED_SHARE);
+    if !chosen || compiled.report.key_bytes > LARGEST_KEYS {
+        return Ok(Some((Stage::Simulated, String::new())));
+    }
+    if until == Until::Encrypted {
+        run_encrypted(&case, &compiled)?;
+    }
+    Ok(Some((Stage::Encrypted, String::new())))
+}
+
+fn is_small(case: &Case) -> bool {
+    let mut tensors = case.inputs.iter().chain(&case.expected);
+    tensors.all(|tensor| tensor.data().len() / tensor.shape()[0].max(1) <= LARGEST_SAMPLE)
+}
+
+/// What stands in the way, without the names of the model.
+fn import_reason(error: &ImportError) -> String {
+    match error {
+        ImportError::Nodes(problems) => problems.first().map_or_else(String::new, |problem| {
+            format!("{}: {}", problem.operator, problem.reason)
+        }),
+        ImportError::Tensor { reason, .. } => format!("tensor: {reason}"),
+        ImportError::BatchDimension { reason, .. } => format!("batch: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+fn compile_reason(error: &CompileError) -> String {
+    match error {
+        CompileError::Unsupported(parts) => {
+            let first = parts.first().map_or("", |part| part.operator.as_str());
+            format!("unsupported: {first}")
+        }
+        CompileError::Approximation { .. } => "no polynomials are close enough".to_owned(),
+        CompileError::TooDeep(_) => "too many levels".to_owned(),
+        CompileError::Precision { .. } => "no secure parameters are precise enough".to_owned(),
+        CompileError::NotFinite { .. } => "the float model gives no finite number".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// FNV-1a: which cases are run on ciphertexts depends on their names alone.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
