@@ -1,16 +1,34 @@
 //! Serves encrypted models by the Open Inference Protocol.
 //!
+//! Start reading at [`Service`], which the protocols call and which knows none of them.
+//!
 //! Invariants:
 //! - no secret key: this crate links neither `hush-keys` nor `hush-client`;
-//! - nothing from the network is trusted: every length is checked before memory is taken for it.
+//! - nothing from the network is trusted: every length is checked before memory is taken for it;
+//! - a key that was not checked to its last byte is never used, whenever the process died.
 //!
 //! Non-goals: who may connect, TLS, configuration files and logs (`hush-server`).
 #![forbid(unsafe_code)]
 
 mod error;
 mod identity;
+mod infer;
+mod keys;
+mod models;
+mod schedule;
+mod service;
+mod statistics;
 mod tensor;
 
 pub use error::{ErrorKind, ServingError};
 pub use identity::{Identity, ModelPermission, Role, Roles};
+pub use infer::{CIPHERTEXTS, InferRequest, InferResponse};
+pub use keys::{KeyState, KeyStatus, KeyStore, KeyStoreOptions, Upload};
+pub use models::{ModelMetadata, ModelState, ModelStatus, PlainModel, TensorMetadata};
+pub use schedule::ScheduleOptions;
+pub use service::{Service, ServiceOptions};
+pub use statistics::{
+    BOUNDS, Counter, Histogram, HistogramSnapshot, KeyStatistics, ModelStatistics, Outcome, Stage,
+    Statistics,
+};
 pub use tensor::{DataType, Tensor, TensorData};

@@ -1,0 +1,23 @@
+//! Who runs when.
+
+/// How requests share the machine.
+#[derive(Clone, Debug)]
+pub struct ScheduleOptions {
+    /// Requests that run at once; one for each thread of the current rayon pool if 0.
+    pub threads: usize,
+    /// Requests of one model that may wait.
+    pub queue: usize,
+    /// Bytes that running requests may take together: ciphertexts, intermediate sums, keys being loaded. No
+    /// limit if `None`.
+    pub memory: Option<u64>,
+}
+
+impl Default for ScheduleOptions {
+    fn default() -> Self {
+        Self {
+            threads: 0,
+            queue: 256,
+            memory: None,
+        }
+    }
+}
