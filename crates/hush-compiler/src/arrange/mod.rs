@@ -60,12 +60,14 @@ pub fn arrange(network: &Network, strategy: Strategy) -> Option<Network> {
     let grids = grids(network, strategy);
     let mut arranged = network.clone();
     let mut positions: Vec<Option<Vec<usize>>> = vec![None; network.values.len()];
-    for (index, value) in network.values.iter().enumerate() {
-        if let Some(grid) = &grids[index] {
-            let own = grid.positions(&value.shape);
+    for (index, image) in grids.into_iter().enumerate() {
+        if let Some(Image { grid, shape }) = image {
+            let own = grid.positions(&shape);
+            let length = grid.length(&shape);
+            let dense = length == own.len();
             let moved = own.iter().enumerate().any(|(element, &at)| element != at);
-            positions[index] = moved.then_some(own);
-            arranged.values[index].elements = grid.length(&value.shape);
+            positions[index] = (moved || !dense).then_some(own);
+            arranged.values[index].elements = length;
         }
     }
     if positions.iter().all(Option::is_none) {
@@ -132,17 +134,30 @@ fn renumber(
     renumbered
 }
 
-/// A grid for every value that has one. Values that element-wise stages tie together share theirs.
-fn grids(network: &Network, strategy: Strategy) -> Vec<Option<Grid>> {
+/// A grid, and the shape that it was made for.
+#[derive(Clone)]
+struct Image {
+    grid: Grid,
+    shape: Vec<usize>,
+}
+
+/// An image for every value that has one. Values that element-wise stages tie together share theirs, whatever shapes
+/// the model gives them in between.
+fn grids(network: &Network, strategy: Strategy) -> Vec<Option<Image>> {
     let class = classes(network);
-    let mut grids: Vec<Option<Option<Grid>>> = vec![None; network.values.len()];
+    let mut images: Vec<Option<Option<Image>>> = vec![None; network.values.len()];
+    let image = |grid: Option<Grid>, shape: &[usize]| {
+        let shape = shape.to_vec();
+        grid.filter(|grid| grid.holds(&shape))
+            .map(|grid| Image { grid, shape })
+    };
     for port in &network.inputs {
         let shape = &network.values[port.value].shape;
-        grids[class[port.value]].get_or_insert_with(|| strategy.dense(shape));
+        images[class[port.value]].get_or_insert_with(|| image(strategy.dense(shape), shape));
     }
     for stage in &network.stages {
         let shape = &network.values[stage.output].shape;
-        if grids[class[stage.output]].is_some() {
+        if images[class[stage.output]].is_some() {
             continue;
         }
         let source = match &stage.kind {
@@ -155,16 +170,14 @@ fn grids(network: &Network, strategy: Strategy) -> Vec<Option<Grid>> {
         let strided = source
             .filter(|_| strategy.multiplexed)
             .and_then(|(value, matrix)| {
-                let grid = grids[class[value]].as_ref()?.as_ref()?;
-                strided(grid, &network.values[value].shape, shape, matrix)
+                let source = images[class[value]].as_ref()?.as_ref()?;
+                strided(&source.grid, &source.shape, shape, matrix)
             });
-        grids[class[stage.output]] = Some(strided.or_else(|| strategy.dense(shape)));
+        let grid = strided.or_else(|| strategy.dense(shape));
+        images[class[stage.output]] = Some(image(grid, shape));
     }
     (0..network.values.len())
-        .map(|value| {
-            let grid = grids[class[value]].clone().flatten()?;
-            grid.holds(&network.values[value].shape).then_some(grid)
-        })
+        .map(|value| images[class[value]].clone().flatten())
         .collect()
 }
 
@@ -239,4 +252,98 @@ fn strided(grid: &Grid, source: &[usize], shape: &[usize], matrix: &SparseMatrix
                 .collect();
             rotations.len()
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Port, Stage, Vector};
+    use hush_graph::Function;
+
+    /// `inputs` of these shapes, added up by selecting elements in order, then a function of each element that the
+    /// model sees under another shape.
+    fn network(inputs: &[&[usize]], sum: &[usize], reshaped: &[usize]) -> Network {
+        let vector = |name: &str, shape: &[usize]| Vector {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            elements: shape.iter().product(),
+        };
+        let mut values: Vec<Vector> = inputs.iter().map(|shape| vector("x", shape)).collect();
+        let port = |value: usize, shape: &[usize]| Port {
+            name: "x".to_owned(),
+            shape: shape.to_vec(),
+            value,
+            positions: None,
+        };
+        let ports = inputs.iter().enumerate();
+        let ports = ports.map(|(value, shape)| port(value, shape)).collect();
+        values.push(vector("sum", sum));
+        values.push(vector("y", reshaped));
+        let rows: usize = sum.iter().product();
+        let terms = values[..inputs.len()].iter().enumerate().map(|(index, x)| {
+            let columns = x.elements;
+            let matrix = SparseMatrix::selection(columns, (0..rows).map(|row| row % columns));
+            (index, matrix)
+        });
+        let linear = StageKind::Linear {
+            terms: terms.collect(),
+            bias: (0..rows).map(|row| row as f64).collect(),
+        };
+        let function = StageKind::Function {
+            source: inputs.len(),
+            function: Function::Exp,
+        };
+        let stages = [linear, function].into_iter().enumerate();
+        Network {
+            name: "sum".to_owned(),
+            values,
+            inputs: ports,
+            stages: stages
+                .map(|(index, kind)| Stage {
+                    label: "stage".to_owned(),
+                    output: inputs.len() + index,
+                    kind,
+                })
+                .collect(),
+            outputs: vec![port(inputs.len() + 1, reshaped)],
+            post: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_arranged_network_computes_the_same() {
+        for (inputs, sum, reshaped) in [
+            (vec![&[3, 4, 5][..], &[1, 1, 5]], [3, 4, 5], &[60][..]),
+            (vec![&[2, 3, 3]], [2, 3, 3], &[3, 6]),
+            (vec![&[18], &[2, 3, 3]], [2, 3, 3], &[1, 18, 1]),
+        ] {
+            let network = network(&inputs, &sum, reshaped);
+            let data: Vec<Vec<f64>> = inputs
+                .iter()
+                .map(|shape| {
+                    let size = shape.iter().product::<usize>();
+                    (0..size).map(|element| (element as f64).sin()).collect()
+                })
+                .collect();
+            let data: Vec<&[f64]> = data.iter().map(Vec::as_slice).collect();
+            let expected = network.evaluate(&data).pop().unwrap();
+            let mut moved = 0;
+            for arranged in Strategy::ALL.map(|strategy| arrange(&network, strategy)) {
+                let Some(arranged) = arranged else { continue };
+                moved += 1;
+                for (value, vector) in arranged.values.iter().zip(arranged.evaluate(&data)) {
+                    assert_eq!(vector.len(), value.elements, "{inputs:?}");
+                }
+                let found = arranged.evaluate(&data).pop().unwrap();
+                let port = &arranged.outputs[0];
+                let order = |element| match &port.positions {
+                    Some(positions) => positions[element],
+                    None => element,
+                };
+                let found: Vec<f64> = (0..expected.len()).map(|e| found[order(e)]).collect();
+                assert_eq!(found, expected, "{inputs:?}");
+            }
+            assert!(moved > 0, "{inputs:?}");
+        }
+    }
 }
