@@ -103,6 +103,12 @@ impl EvaluationKeys {
         relinearization.into_iter().chain(galois)
     }
 
+    /// Bytes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|(_, key)| key.bytes()).sum()
+    }
+
     /// The header of the file that holds these keys, in the order of [`EvaluationKeys::iter`].
     #[must_use]
     pub fn wire_header(&self) -> EvaluationKeysHeaderV1 {

@@ -27,6 +27,22 @@ pub struct ParametersLiteral {
     pub special_moduli: Vec<u64>,
 }
 
+impl ParametersLiteral {
+    /// A digest of the values: what [`Parameters::digest`] is of parameters made from them.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("hushml 2025 ckks parameters v1");
+        hasher.update(&self.log_degree.to_le_bytes());
+        for moduli in [&self.moduli, &self.special_moduli] {
+            hasher.update(&(moduli.len() as u64).to_le_bytes());
+            for modulus in moduli {
+                hasher.update(&modulus.to_le_bytes());
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
 /// Parameters that passed every check. Cheap to clone.
 ///
 /// Equal exactly when their literals are equal.
@@ -81,7 +97,7 @@ impl Parameters {
         Ok(Self(Arc::new(Inner {
             log_q_p,
             security_bits: security::security_bits(literal.log_degree, log_q_p),
-            digest: digest(&literal),
+            digest: literal.digest(),
             ring: Ring::new(literal.log_degree, &literal.moduli, &literal.special_moduli)?,
             embedding: Embedding::new(1 << (literal.log_degree - 1)),
             literal,
@@ -323,18 +339,6 @@ fn product(moduli: &[u64]) -> (usize, Vec<u64>) {
     }
     words.reverse();
     (words.len(), words)
-}
-
-fn digest(literal: &ParametersLiteral) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("hushml 2025 ckks parameters v1");
-    hasher.update(&literal.log_degree.to_le_bytes());
-    for moduli in [&literal.moduli, &literal.special_moduli] {
-        hasher.update(&(moduli.len() as u64).to_le_bytes());
-        for modulus in moduli {
-            hasher.update(&modulus.to_le_bytes());
-        }
-    }
-    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod ciphertexts;
 mod envelope;
 mod error;
 mod evaluation_keys;
+mod evaluation_keys_check;
 mod kind;
 mod message;
 mod packing;
@@ -42,6 +43,7 @@ pub use evaluation_keys::{
     EvaluationKeysHeaderV1, EvaluationKeysReader, EvaluationKeysWriter, SwitchV1,
     SwitchingKeyShapeV1, SwitchingKeyV1,
 };
+pub use evaluation_keys_check::EvaluationKeysCheck;
 pub use kind::Kind;
 pub use message::{message_bytes, read_message, write_message};
 pub use packing::{pack, packed_length, residue_bits, unpack};
