@@ -10,20 +10,32 @@
 //! Non-goals: who may connect, TLS, configuration files and logs (`hush-server`).
 #![forbid(unsafe_code)]
 
+// The name that generated code expects; the importer of models has another version under it.
+extern crate prost_grpc as prost;
+
+mod about;
+mod admission;
+mod blocking;
+mod codes;
 mod error;
+mod grpc;
 mod identity;
 mod infer;
 mod keys;
+mod limits;
 mod models;
+mod raw;
 mod schedule;
 mod service;
 mod statistics;
 mod tensor;
 
 pub use error::{ErrorKind, ServingError};
+pub use grpc::{grpc, protocol};
 pub use identity::{Identity, ModelPermission, Role, Roles};
 pub use infer::{CIPHERTEXTS, InferRequest, InferResponse};
 pub use keys::{KeyState, KeyStatus, KeyStore, KeyStoreOptions, Upload};
+pub use limits::Limits;
 pub use models::{ModelMetadata, ModelState, ModelStatus, PlainModel, TensorMetadata};
 pub use schedule::ScheduleOptions;
 pub use service::{Service, ServiceOptions};
