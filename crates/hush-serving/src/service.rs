@@ -44,7 +44,7 @@ impl Service {
     /// If the key store cannot be opened, or a path of models does not exist.
     pub fn open(options: ServiceOptions) -> Result<Self, ServingError> {
         let statistics = Arc::new(Statistics::default());
-        let keys = KeyStore::open(options.keys)?;
+        let keys = KeyStore::open(options.keys, Arc::clone(&statistics.keys))?;
         Ok(Self(Arc::new(Inner { keys, statistics })))
     }
 

@@ -1,62 +1,94 @@
 //! Evaluation keys: uploads that resume, a store that survives, a cache of decoded ones.
 
+mod cache;
+mod decode;
+mod folder;
+mod id;
+mod index;
 mod info;
+mod options;
+mod record;
+#[cfg(feature = "object-store")]
+mod remote;
+mod session;
+mod staging;
+mod storage;
+mod upload;
+mod uploads;
 
 pub use info::{KeyState, KeyStatus};
+pub use options::KeyStoreOptions;
+pub use upload::Upload;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+pub(crate) use id::hexadecimal;
+pub(crate) use record::Record;
 
-use bytes::Bytes;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use crate::{ErrorKind, Identity, Role, ServingError};
+use hush_ckks::KeyId;
 
-/// Where and how evaluation keys are kept.
-#[derive(Clone, Debug)]
-pub struct KeyStoreOptions {
-    /// A folder for unfinished uploads, and for finished ones if there is no `url`.
-    pub folder: PathBuf,
-    /// An object store for finished keys: `s3://…`, `gs://…`, `az://…`; each needs the cargo feature of its name.
-    pub url: Option<String>,
-    /// Bytes that decoded keys may take in memory.
-    pub memory: u64,
-    /// Bytes that the file of one key may have.
-    pub largest: u64,
-    /// How long a key is kept after its upload; for ever if `None`.
-    pub lifetime: Option<Duration>,
-    /// How long an unfinished upload is kept after its last byte.
-    pub unfinished_lifetime: Duration,
-    /// Uploads under way at once, of everybody together.
-    pub uploads: usize,
-}
+use crate::blocking::blocking;
+use crate::keys::cache::Cache;
+use crate::keys::folder::Folder;
+use crate::keys::index::{Index, failed};
+use crate::keys::record::{Begun, may_see};
+use crate::keys::staging::Staging;
+use crate::keys::storage::Storage;
+use crate::keys::upload::Slot;
+use crate::{ErrorKind, Identity, KeyStatistics, Role, ServingError};
 
-impl Default for KeyStoreOptions {
-    fn default() -> Self {
-        Self {
-            folder: PathBuf::from("hush-keys"),
-            url: None,
-            memory: 4 << 30,
-            largest: 16 << 30,
-            lifetime: None,
-            unfinished_lifetime: Duration::from_secs(24 * 60 * 60),
-            uploads: 64,
-        }
-    }
-}
-
-/// The evaluation keys of everybody. A key belongs to the identity that uploaded it: for others it is not there.
-/// Clones are handles of the same store.
+/// The evaluation keys of everybody. A key belongs to the identity that uploaded it: for others it is not there, except
+/// for administrators. Clones are handles of the same store.
+///
+/// What was finished survives the process and the machine; what was not finished survives the process.
 #[derive(Clone)]
-pub struct KeyStore(Arc<KeyStoreOptions>);
+pub struct KeyStore(Arc<Inner>);
+
+pub(crate) struct Inner {
+    options: KeyStoreOptions,
+    index: Index,
+    staging: Staging,
+    slots: Mutex<HashMap<(KeyId, String), Arc<Slot>>>,
+    cache: Arc<Cache>,
+    swept: Mutex<Instant>,
+    statistics: Arc<KeyStatistics>,
+}
 
 impl KeyStore {
     /// Opens the store: what was finished is there, what was not can be resumed. Blocks.
     ///
     /// # Errors
     /// If the folder cannot be made or read, or the URL is not one that this build serves.
-    pub fn open(options: KeyStoreOptions) -> Result<Self, ServingError> {
-        Ok(Self(Arc::new(options)))
+    pub fn open(
+        options: KeyStoreOptions,
+        statistics: Arc<KeyStatistics>,
+    ) -> Result<Self, ServingError> {
+        let about = |error: std::io::Error| {
+            ServingError::new(
+                ErrorKind::Internal,
+                format!(
+                    "the keys' folder `{}` cannot be used: {error}",
+                    options.folder.display()
+                ),
+            )
+        };
+        let storage = storage(&options)?;
+        let index = Index::open(storage, Arc::clone(&statistics)).map_err(about)?;
+        let staging = Staging::open(options.folder.join("uploads")).map_err(about)?;
+        let cache = Arc::new(Cache::new(options.memory, Arc::clone(&statistics)));
+        let store = Self(Arc::new(Inner {
+            options,
+            index,
+            staging,
+            slots: Mutex::default(),
+            cache,
+            swept: Mutex::new(Instant::now()),
+            statistics,
+        }));
+        store.0.sweep().map_err(failed)?;
+        Ok(store)
     }
 
     /// The caller's key of this id, or the upload of it: where to go on. An upload is told before a finished key that
@@ -67,7 +99,19 @@ impl KeyStore {
     /// [`ErrorKind::NotFound`] if it is not there, or not the caller's.
     pub async fn status(&self, identity: &Identity, id: &str) -> Result<KeyStatus, ServingError> {
         identity.require(Role::UploadKeys)?;
-        Err(no_key(id))
+        let (store, identity, id) = (self.clone(), identity.clone(), id::parse(id)?);
+        blocking(move || {
+            let upload = store.0.upload_status(id, &identity.name);
+            if let Some(status) = upload.map_err(failed)? {
+                return Ok(status);
+            }
+            let record = store.0.index.find(id).map_err(failed)?;
+            let record = record.filter(|record| may_see(&identity, &record.owner));
+            record
+                .map(|record| record.status())
+                .ok_or_else(|| no_key(id))
+        })
+        .await
     }
 
     /// Every key of the caller, of everybody for an administrator; by id, unfinished uploads included.
@@ -76,24 +120,52 @@ impl KeyStore {
     /// [`ErrorKind::PermissionDenied`].
     pub async fn list(&self, identity: &Identity) -> Result<Vec<KeyStatus>, ServingError> {
         identity.require(Role::UploadKeys)?;
-        Ok(Vec::new())
+        let (store, identity) = (self.clone(), identity.clone());
+        blocking(move || {
+            let records = store.0.index.all().map_err(failed)?;
+            let mut all: Vec<_> = records.iter().map(|record| record.status()).collect();
+            let uploads = store.0.staging.all().map_err(failed)?;
+            all.extend(
+                uploads
+                    .iter()
+                    .map(|(begun, _, offset)| begun.status(*offset)),
+            );
+            all.retain(|status| may_see(&identity, &status.owner));
+            all.sort_by(|a, b| (&a.id, &a.owner, a.offset).cmp(&(&b.id, &b.owner, b.offset)));
+            Ok(all)
+        })
+        .await
     }
 
-    /// Deletes a key, and any upload of it.
+    /// Deletes a key, and the caller's upload of it.
     ///
     /// # Errors
     /// As [`KeyStore::status`].
     pub async fn delete(&self, identity: &Identity, id: &str) -> Result<(), ServingError> {
         identity.require(Role::UploadKeys)?;
-        Err(no_key(id))
+        let (store, identity, id) = (self.clone(), identity.clone(), id::parse(id)?);
+        blocking(move || {
+            let upload = store.0.discard_upload(id, &identity.name);
+            let upload = upload.map_err(failed)?;
+            let record = store.0.index.find(id).map_err(failed)?;
+            match record.filter(|record| may_see(&identity, &record.owner)) {
+                Some(record) => store.0.index.remove(&record).map_err(failed)?,
+                None if upload => {}
+                None => return Err(no_key(id)),
+            }
+            store.0.cache.forget(id);
+            Ok(())
+        })
+        .await
     }
 
     /// Begins one part of an upload, the first one (`offset` 0, which starts anew whatever had arrived) or one that
-    /// goes on at `offset`. `total` is the length of the whole file.
+    /// goes on at `offset`. `total` is the length of the whole file. A part of the same upload that is still under way
+    /// is cut off.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if `offset` is not where the upload stands (the message and [`KeyStore::status`] tell
-    /// it), or if another part is under way; [`ErrorKind::TooLarge`]; [`ErrorKind::Busy`].
+    /// it), or if the id is taken; [`ErrorKind::TooLarge`]; [`ErrorKind::Busy`].
     pub async fn begin(
         &self,
         identity: &Identity,
@@ -102,53 +174,72 @@ impl KeyStore {
         total: u64,
     ) -> Result<Upload, ServingError> {
         identity.require(Role::UploadKeys)?;
-        let _ = (offset, total);
-        Err(no_key(id))
+        let begun = Begun {
+            id: id::parse(id)?,
+            owner: identity.name.to_string(),
+            total,
+            created: std::time::SystemTime::now(),
+        };
+        self.begin_upload(begun, offset).await
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
     }
 }
 
-/// A part of an upload under way: [`Upload::write`] what arrives, then [`Upload::finish`]. What was written stays if
-/// it is dropped instead, and a later part can go on.
-pub struct Upload {
-    id: String,
-}
-
-impl Upload {
-    /// Where the next byte goes.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        0
+impl Inner {
+    /// Makes a whole upload a key.
+    pub(crate) fn publish(&self, session: &session::Session) -> Result<Arc<Record>, ServingError> {
+        let record = session.complete(self.options.lifetime)?;
+        let record = self.index.publish(record, &session.paths.part)?;
+        self.cache.forget(record.id);
+        self.statistics.uploads.add(1);
+        Ok(record)
     }
 
-    /// Bytes of the whole file.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        0
+    /// Drops the place of an upload that is over.
+    pub(crate) fn forget(&self, begun: &Begun) {
+        self.slots().remove(&(begun.id, begun.owner.clone()));
     }
 
-    /// Stores and checks the next bytes; waits while the disk is behind, so that memory stays bounded.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the bytes are not the key that was announced: the upload is then
-    /// dropped and must begin anew. An error of an earlier write may only come with a later one.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), ServingError> {
-        let _ = bytes;
-        Err(no_key(&self.id))
-    }
-
-    /// Ends the part. If all bytes have arrived, and the checksum is right, the key is complete when this returns;
-    /// else the upload waits for its next part, and the status tells where.
-    ///
-    /// # Errors
-    /// As [`Upload::write`]; [`ErrorKind::Conflict`] if the id is taken.
-    pub async fn finish(self) -> Result<KeyStatus, ServingError> {
-        Err(no_key(&self.id))
+    fn slots(&self) -> MutexGuard<'_, HashMap<(KeyId, String), Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn no_key(id: &str) -> ServingError {
+fn storage(options: &KeyStoreOptions) -> Result<Box<dyn Storage>, ServingError> {
+    let Some(url) = &options.url else {
+        let path = options.folder.join("keys");
+        let folder = Folder::open(path.clone()).map_err(|error| {
+            ServingError::new(
+                ErrorKind::Internal,
+                format!(
+                    "the keys' folder `{}` cannot be used: {error}",
+                    path.display()
+                ),
+            )
+        })?;
+        return Ok(Box::new(folder));
+    };
+    #[cfg(feature = "object-store")]
+    return Ok(Box::new(remote::Remote::open(url)?));
+    #[cfg(not(feature = "object-store"))]
+    Err(ServingError::new(
+        ErrorKind::Unimplemented,
+        format!(
+            "this build keeps no keys at `{url}`; build it with the feature `s3`, `gcs` or `azure`, or give a folder"
+        ),
+    ))
+}
+
+/// The words for a key that is not there, and for one that is somebody else's.
+pub(crate) fn no_key(id: KeyId) -> ServingError {
     ServingError::new(
         ErrorKind::NotFound,
-        format!("there is no key `{id}`; upload it first"),
+        format!(
+            "there are no evaluation keys of id {}; upload them first",
+            hexadecimal(&id.0)
+        ),
     )
 }
