@@ -57,6 +57,10 @@ pub struct Answer<W> {
     pub groups: u64,
     /// For each lot of groups that ran side by side: how many, and for how long.
     pub lots: Vec<(usize, Duration)>,
+    /// How long reading the ciphertexts took.
+    pub reading: Duration,
+    /// How long writing the ciphertexts took.
+    pub writing: Duration,
 }
 
 impl Deployment {
@@ -106,7 +110,7 @@ impl Deployment {
     /// # Errors
     /// [`RuntimeError::Exchange`] for other parameters, [`RuntimeError::Keys`] for damaged bytes,
     /// [`RuntimeError::MissingKeys`] if the program needs more.
-    pub fn read_keys<R: Read>(
+    pub fn read_keys<R: Read + Send>(
         &self,
         mut reader: EvaluationKeysReader<R>,
         progress: &mut dyn FnMut(),
@@ -114,8 +118,12 @@ impl Deployment {
         self.check_key_header(reader.header())?;
         let key_id = KeyId(reader.header().key_id);
         let mut keys = EvaluationKeys::empty(self.runtime.parameters(), key_id);
-        while let Some(stored) = reader.next_key().map_err(RuntimeError::Keys)? {
-            keys = keys.with_wire(&stored)?;
+        let mut next = reader.next_key();
+        while let Some(stored) = next.map_err(RuntimeError::Keys)? {
+            // One key is expanded while the next is read.
+            let more;
+            (more, next) = rayon::join(|| keys.with_wire(&stored), || reader.next_key());
+            keys = more?;
             progress();
         }
         reader.finish().map_err(RuntimeError::Keys)?;
@@ -137,6 +145,26 @@ impl Deployment {
         output: W,
         observer: impl Fn(u64) -> O,
     ) -> Result<Answer<W>, RuntimeError> {
+        let at_once = self
+            .runtime
+            .groups_at_once(self.client_spec.groups(inputs.header().samples));
+        self.answer_in_lots(inputs, keys, output, |_| at_once, observer)
+    }
+
+    /// [`Deployment::answer`] where others run at the same time: `lot` is asked before each lot of groups how many of
+    /// so many that are left may run side by side, each on a thread of its own. With one, the groups share the
+    /// current rayon pool with whatever else runs there.
+    ///
+    /// # Errors
+    /// As [`Deployment::answer`].
+    pub fn answer_in_lots<R: Read, W: Write, O: Observer + Send>(
+        &self,
+        inputs: Inputs<R>,
+        keys: &EvaluationKeys,
+        output: W,
+        mut lot: impl FnMut(u64) -> usize,
+        observer: impl Fn(u64) -> O,
+    ) -> Result<Answer<W>, RuntimeError> {
         let mut reader = inputs.reader;
         let spec = &self.client_spec;
         let parameters = self.runtime.parameters();
@@ -145,11 +173,14 @@ impl Deployment {
         let scale = Scale::new(spec.output_scale)?;
         let header = self.output_header(reader.header());
         let mut writer = CiphertextsWriter::new(output, header).map_err(RuntimeError::Output)?;
-        let at_once = self.runtime.groups_at_once(groups);
         let mut lots = Vec::new();
-        for first in (0..groups).step_by(at_once) {
-            let mut together = Vec::with_capacity(at_once);
-            for group in first..groups.min(first + at_once as u64) {
+        let (mut reading, mut writing) = (Duration::ZERO, Duration::ZERO);
+        let mut first = 0;
+        while first < groups {
+            let begun = Instant::now();
+            let at_once = lot(groups - first).max(1) as u64;
+            let mut together = Vec::new();
+            for group in first..groups.min(first + at_once) {
                 let mut inputs = Vec::with_capacity(per_group);
                 while inputs.len() < per_group {
                     let stored = reader.next_ciphertext();
@@ -160,13 +191,17 @@ impl Deployment {
                 }
                 together.push((inputs, observer(group)));
             }
+            first += together.len() as u64;
+            reading += begun.elapsed();
             let (count, begun) = (together.len(), Instant::now());
             let outputs = self.runtime.run_groups(together, keys)?;
             lots.push((count, begun.elapsed()));
+            let begun = Instant::now();
             for ciphertext in outputs.into_iter().flatten() {
                 let stored = ciphertext.restated(scale)?.to_wire();
                 writer.write(&stored).map_err(RuntimeError::Output)?;
             }
+            writing += begun.elapsed();
         }
         reader.finish().map_err(RuntimeError::Ciphertexts)?;
         let output = writer.finish().map_err(RuntimeError::Output)?;
@@ -174,6 +209,8 @@ impl Deployment {
             output,
             groups,
             lots,
+            reading,
+            writing,
         })
     }
 
