@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::blocking::blocking;
+use crate::infer::Encrypted;
 use crate::keys::{KeyStore, KeyStoreOptions};
+use crate::models::{Repository, Served, no_model};
+use crate::schedule::{Scheduler, deadline_exceeded, shutting_down};
 use crate::{
-    ErrorKind, Identity, InferRequest, InferResponse, ModelMetadata, ModelStatus, PlainModel,
-    ScheduleOptions, ServingError, Statistics,
+    ErrorKind, Identity, InferRequest, InferResponse, ModelMetadata, ModelStatistics, ModelStatus,
+    Outcome, PlainModel, Role, ScheduleOptions, ServingError, Stage, Statistics,
 };
 
 /// What a service is opened with.
@@ -17,6 +21,9 @@ use crate::{
 pub struct ServiceOptions {
     /// Model files, and folders of them.
     pub models: Vec<PathBuf>,
+    /// Bytes that each model may take with all that a run of it takes: some of its weights are then encoded at each run.
+    /// No limit if `None`.
+    pub model_memory: Option<u64>,
     /// Where evaluation keys are kept.
     pub keys: KeyStoreOptions,
     /// How requests share the machine.
@@ -32,7 +39,9 @@ pub struct ServiceOptions {
 pub struct Service(Arc<Inner>);
 
 struct Inner {
+    models: Repository,
     keys: KeyStore,
+    scheduler: Scheduler,
     statistics: Arc<Statistics>,
 }
 
@@ -45,19 +54,27 @@ impl Service {
     pub fn open(options: ServiceOptions) -> Result<Self, ServingError> {
         let statistics = Arc::new(Statistics::default());
         let keys = KeyStore::open(options.keys, Arc::clone(&statistics.keys))?;
-        Ok(Self(Arc::new(Inner { keys, statistics })))
+        let memory = hush_runtime::Options {
+            memory: options.model_memory,
+        };
+        Ok(Self(Arc::new(Inner {
+            models: Repository::open(options.models, memory, options.demo_models)?,
+            keys,
+            scheduler: Scheduler::new(&options.schedule, Arc::clone(&statistics)),
+            statistics,
+        })))
     }
 
-    /// Whether the models have been loaded and the service is not draining.
+    /// Whether it takes requests: it is not draining.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        true
+        !self.0.scheduler.is_draining()
     }
 
     /// Every model and version, by name and then version.
     #[must_use]
     pub fn index(&self) -> Vec<ModelStatus> {
-        Vec::new()
+        self.0.models.index()
     }
 
     /// The part of [`Service::index`] that somebody may see.
@@ -76,10 +93,13 @@ impl Service {
         &self,
         identity: &Identity,
         name: &str,
-        _version: Option<&str>,
+        version: Option<&str>,
     ) -> Result<bool, ServingError> {
-        identity.require_model(name)?;
-        Err(no_model(name))
+        match self.find(identity, name, version) {
+            Ok(_) => Ok(self.is_ready()),
+            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a model takes and gives.
@@ -90,10 +110,10 @@ impl Service {
         &self,
         identity: &Identity,
         name: &str,
-        _version: Option<&str>,
+        version: Option<&str>,
     ) -> Result<ModelMetadata, ServingError> {
-        identity.require_model(name)?;
-        Err(no_model(name))
+        self.find(identity, name, version)?;
+        self.0.models.metadata(name, version)
     }
 
     /// The `.client` file of a model: what a data owner needs, without weights.
@@ -104,10 +124,15 @@ impl Service {
         &self,
         identity: &Identity,
         name: &str,
-        _version: Option<&str>,
+        version: Option<&str>,
     ) -> Result<Bytes, ServingError> {
-        identity.require_model(name)?;
-        Err(no_model(name))
+        match self.find(identity, name, version)? {
+            Served::Encrypted(model) => Ok(model.client_file.clone()),
+            Served::Plain(_) => Err(ServingError::new(
+                ErrorKind::NotFound,
+                format!("model `{name}` takes plain tensors and has no .client file"),
+            )),
+        }
     }
 
     /// Loads a model from disk, again if it is loaded; requests that run finish on the old one, which also stays if
@@ -117,8 +142,9 @@ impl Service {
     /// [`ErrorKind::PermissionDenied`] unless an administrator asks, [`ErrorKind::NotFound`] if there is no
     /// such file, [`ErrorKind::Unavailable`] with the reason if it cannot be loaded.
     pub async fn load(&self, identity: &Identity, name: &str) -> Result<(), ServingError> {
-        identity.require(crate::Role::Administer)?;
-        Err(no_model(name))
+        identity.require(Role::Administer)?;
+        let (service, name) = (self.clone(), name.to_owned());
+        blocking(move || service.0.models.load(&name)).await
     }
 
     /// Stops serving a model; requests that run finish.
@@ -126,8 +152,9 @@ impl Service {
     /// # Errors
     /// [`ErrorKind::PermissionDenied`] unless an administrator asks, [`ErrorKind::NotFound`].
     pub async fn unload(&self, identity: &Identity, name: &str) -> Result<(), ServingError> {
-        identity.require(crate::Role::Administer)?;
-        Err(no_model(name))
+        identity.require(Role::Administer)?;
+        let (service, name) = (self.clone(), name.to_owned());
+        blocking(move || service.0.models.unload(&name)).await
     }
 
     /// Answers a request. Dropping the future stops the work at the next step of the program.
@@ -139,9 +166,27 @@ impl Service {
         identity: &Identity,
         request: InferRequest,
     ) -> Result<InferResponse, ServingError> {
-        identity.require(crate::Role::Predict)?;
-        identity.require_model(&request.model)?;
-        Err(no_model(&request.model))
+        identity.require(Role::Predict)?;
+        let served = self.find(identity, &request.model, request.version.as_deref())?;
+        let mut recorder = Recorder {
+            statistics: self.0.statistics.model(&request.model),
+            begun: Instant::now(),
+            outcome: Outcome::Cancelled,
+        };
+        let deadline = request.deadline;
+        let answer = self.answer(identity, served, request);
+        let answer = match deadline {
+            // Whatever it is doing then, the caller hears of it in time.
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answer)
+                .await
+                .unwrap_or_else(|_| Err(deadline_exceeded())),
+            None => answer.await,
+        };
+        recorder.outcome = match &answer {
+            Ok(_) => Outcome::Answered,
+            Err(error) => error.kind().into(),
+        };
+        answer
     }
 
     /// The evaluation keys.
@@ -158,11 +203,68 @@ impl Service {
 
     /// Takes no more requests and waits for those that run or wait; stops the rest after `timeout`. True if none
     /// had to be stopped.
-    pub async fn drain(&self, _timeout: Duration) -> bool {
-        true
+    pub async fn drain(&self, timeout: Duration) -> bool {
+        self.0.scheduler.drain(timeout).await
+    }
+
+    async fn answer(
+        &self,
+        identity: &Identity,
+        served: Served,
+        request: InferRequest,
+    ) -> Result<InferResponse, ServingError> {
+        let (version, outputs) = match served {
+            Served::Plain(model) => {
+                if !self.is_ready() {
+                    return Err(shutting_down());
+                }
+                let version = model.metadata().versions.pop().unwrap_or_default();
+                (version, model.infer(&request.inputs, &request.outputs)?)
+            }
+            Served::Encrypted(model) => {
+                let version = model.version.clone();
+                let encrypted = Encrypted {
+                    statistics: self.0.statistics.model(&model.name),
+                    model,
+                    keys: &self.0.keys,
+                    scheduler: &self.0.scheduler,
+                };
+                let (inputs, outputs) = (request.inputs, &request.outputs);
+                let answer = encrypted.infer(identity, inputs, outputs, request.deadline);
+                (version, answer.await?)
+            }
+        };
+        Ok(InferResponse {
+            model: request.model,
+            version,
+            id: request.id,
+            outputs,
+        })
+    }
+
+    fn find(
+        &self,
+        identity: &Identity,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Served, ServingError> {
+        // The same words, whether it is not there or not for them.
+        identity.require_model(name).map_err(|_| no_model(name))?;
+        self.0.models.find(name, version)
     }
 }
 
-fn no_model(name: &str) -> ServingError {
-    ServingError::new(ErrorKind::NotFound, format!("there is no model `{name}`"))
+/// Tells the statistics what came of a request, also if its future is dropped.
+struct Recorder {
+    statistics: Arc<ModelStatistics>,
+    begun: Instant,
+    outcome: Outcome,
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.statistics.outcome(self.outcome).add(1);
+        let total = self.statistics.stage(Stage::Total);
+        total.record(self.begun.elapsed());
+    }
 }

@@ -44,15 +44,14 @@ impl KeyStore {
         2 * record.bytes
     }
 
-    /// The decoded key, from memory if it is there.
+    /// Refuses keys of other parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for keys of other parameters; [`ErrorKind::Internal`].
-    pub(crate) async fn load(
-        &self,
-        record: &Arc<Record>,
+    /// [`ErrorKind::InvalidArgument`].
+    pub(crate) fn check_parameters(
+        record: &Record,
         parameters: &Parameters,
-    ) -> Result<Arc<EvaluationKeys>, ServingError> {
+    ) -> Result<(), ServingError> {
         if record.parameters != hexadecimal(&parameters.digest()) {
             return Err(ServingError::new(
                 ErrorKind::InvalidArgument,
@@ -63,6 +62,19 @@ impl KeyStore {
                 ),
             ));
         }
+        Ok(())
+    }
+
+    /// The decoded key, from memory if it is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for keys of other parameters; [`ErrorKind::Internal`].
+    pub(crate) async fn load(
+        &self,
+        record: &Arc<Record>,
+        parameters: &Parameters,
+    ) -> Result<Arc<EvaluationKeys>, ServingError> {
+        Self::check_parameters(record, parameters)?;
         let (store, parameters) = (self.clone(), parameters.clone());
         let known = Arc::clone(record);
         let read = move || read(&store.inner().index, &known, &parameters);

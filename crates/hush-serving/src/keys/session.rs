@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hush_ckks::ParametersLiteral;
-use hush_wire::{EvaluationKeysCheck, Limits};
+use hush_wire::{EvaluationKeysCheck, Kind, Limits};
 
 use crate::keys::id::hexadecimal;
 use crate::keys::index::failed;
@@ -32,7 +32,7 @@ impl Session {
     pub(crate) fn create(staging: &Staging, begun: Begun) -> io::Result<Self> {
         let (paths, file) = staging.create(&begun)?;
         Ok(Self {
-            check: check(begun.total),
+            check: check(),
             begun,
             paths,
             file,
@@ -44,7 +44,7 @@ impl Session {
     pub(crate) fn resume(begun: Begun, paths: StagedPaths) -> Result<Self, ServingError> {
         let open = OpenOptions::new().read(true).append(true).open(&paths.part);
         let mut session = Self {
-            check: check(begun.total),
+            check: check(),
             begun,
             paths,
             file: open.map_err(failed)?,
@@ -131,10 +131,10 @@ impl Session {
     }
 }
 
-fn check(total: u64) -> EvaluationKeysCheck {
+fn check() -> EvaluationKeysCheck {
     EvaluationKeysCheck::new(Limits {
         header: LONGEST_HEADER,
-        body: total,
+        ..Limits::of(Kind::EvaluationKeys)
     })
 }
 
