@@ -5,8 +5,8 @@ use hush_simd::kernels::PackedRows;
 use hush_wire::{SwitchV1, SwitchingKeyShapeV1, SwitchingKeyV1};
 use rayon::prelude::*;
 
-use crate::uniform::uniform_polynomial;
-use crate::wire::checked_polynomial;
+use crate::uniform::{expand_limb, uniform_polynomial};
+use crate::wire::check_residues;
 use crate::{CkksError, GaloisElement, Level, Parameters};
 
 /// A hybrid key-switching key for ciphertexts up to some level (Han and Ki, "Better Bootstrapping
@@ -46,7 +46,7 @@ impl SwitchingKey {
         let ring = parameters.ring();
         let mut halves = Vec::with_capacity(digits);
         for digit in 0..digits {
-            let a = uniform_polynomial(parameters, basis, &seed, (digit as u64) << 16);
+            let a = uniform_polynomial(parameters, basis, &seed, first_stream(digit));
             let b = b(digit, &a)?;
             if b.basis() != basis || b.degree() != degree {
                 return Err(CkksError::ParameterMismatch.into());
@@ -149,12 +149,35 @@ impl SwitchingKey {
                 actual,
             });
         }
-        Self::from_seed(parameters, level, stored.seed, |digit, _| {
-            let limbs = stored.residues.chunks_exact(digits * degree);
-            let words = limbs.map(|limb| &limb[digit * degree..(digit + 1) * degree]);
-            checked_polynomial(parameters, basis, words, "switching key")
+        let ring = parameters.ring();
+        let stored_limbs = stored.residues.par_chunks_exact(digits * degree);
+        let limbs = stored_limbs.enumerate().map(|(limb, b)| {
+            let modulus = ring.modulus_of(basis, limb);
+            check_residues(b, modulus.value(), "switching key")?;
+            let mut a = vec![0; digits * degree];
+            for (digit, a) in a.chunks_exact_mut(degree).enumerate() {
+                let stream = first_stream(digit);
+                expand_limb(parameters, (basis, limb), &stored.seed, stream, a);
+            }
+            let rows: Vec<&[u64]> = b
+                .chunks_exact(degree)
+                .zip(a.chunks_exact(degree))
+                .flat_map(|(b, a)| [b, a])
+                .collect();
+            Ok(PackedRows::pack(modulus, &rows))
+        });
+        Ok(Self {
+            level,
+            digits,
+            seed: stored.seed,
+            limbs: limbs.collect::<Result<_, CkksError>>()?,
         })
     }
+}
+
+/// The stream that the `a` half of a digit begins with.
+fn first_stream(digit: usize) -> u64 {
+    (digit as u64) << 16
 }
 
 /// How a rotation or conjugation key is named in files.

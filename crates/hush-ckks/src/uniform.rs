@@ -21,13 +21,24 @@ pub fn uniform_polynomial(
     seed: &[u8; 32],
     first_stream: u64,
 ) -> Poly<Ntt> {
-    let ring = parameters.ring();
-    let mut poly = Poly::unspecified(ring, basis);
-    ring.for_each_limb(&mut poly, |limb, words| {
-        let stream = first_stream + ring.modulus_index(basis, limb) as u64;
-        expand(seed, stream, ring.modulus_of(basis, limb), words);
+    let mut poly = Poly::unspecified(parameters.ring(), basis);
+    parameters.ring().for_each_limb(&mut poly, |limb, words| {
+        expand_limb(parameters, (basis, limb), seed, first_stream, words);
     });
     poly
+}
+
+/// One limb of [`uniform_polynomial`].
+pub(crate) fn expand_limb(
+    parameters: &Parameters,
+    (basis, limb): (Basis, usize),
+    seed: &[u8; 32],
+    first_stream: u64,
+    out: &mut [u64],
+) {
+    let ring = parameters.ring();
+    let stream = first_stream + ring.modulus_index(basis, limb) as u64;
+    expand(seed, stream, ring.modulus_of(basis, limb), out);
 }
 
 fn expand(seed: &[u8; 32], stream: u64, modulus: &Modulus, out: &mut [u64]) {

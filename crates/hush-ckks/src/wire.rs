@@ -58,11 +58,20 @@ pub(crate) fn checked_polynomial<'a>(
     let ring = parameters.ring();
     let mut poly = Poly::zero(ring, basis);
     for (index, (limb, words)) in poly.limbs_mut().zip(limbs).enumerate() {
-        let modulus = ring.modulus_of(basis, index).value();
-        if words.iter().any(|&residue| residue >= modulus) {
-            return Err(CkksError::ResidueOutOfRange { what, modulus });
-        }
+        check_residues(words, ring.modulus_of(basis, index).value(), what)?;
         limb.copy_from_slice(words);
     }
     Ok(poly)
+}
+
+/// Refuses residues that are not below their modulus.
+pub(crate) fn check_residues(
+    residues: &[u64],
+    modulus: u64,
+    what: &'static str,
+) -> Result<(), CkksError> {
+    if residues.iter().any(|&residue| residue >= modulus) {
+        return Err(CkksError::ResidueOutOfRange { what, modulus });
+    }
+    Ok(())
 }

@@ -24,9 +24,9 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Half of the machine's memory, where the system tells.
-pub(crate) fn half() -> Option<u64> {
-    kilobytes("/proc/meminfo", "MemTotal:").map(|total| total * 1024 / 2)
+/// A quarter of the machine's memory, where the system tells.
+pub(crate) fn quarter() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemTotal:").map(|total| total * 1024 / 4)
 }
 
 /// The most memory that this process has held, where the system tells.

@@ -3,23 +3,62 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Words kept for reuse at most: 1 GiB.
-const KEPT_WORDS: usize = 1 << 27;
+/// A buffer serves for lengths down to its own divided by this.
+const SLACK: usize = 2;
 /// Words of a cache line. Buffers begin on one: a vector across two costs two accesses.
 const LINE: usize = 8;
 
-/// Buffers by length, shared by all polynomials of a ring.
+/// Buffers shared by all polynomials of a ring.
+///
+/// Those in use and those kept together never take more than the most that was in use at once:
+/// keeping costs no memory that a run did not need anyway.
 #[derive(Debug, Default)]
 pub struct Pool {
-    free: Mutex<Free>,
+    stock: Mutex<Stock>,
 }
 
 #[derive(Debug, Default)]
-struct Free {
-    by_length: BTreeMap<usize, Vec<Vec<u64>>>,
-    words: usize,
+struct Stock {
+    /// Buffers at hand by their capacity; no list is empty.
+    free: BTreeMap<usize, Vec<Vec<u64>>>,
+    /// Words of the buffers at hand.
+    kept: usize,
+    /// Words of the buffers in use.
+    used: usize,
+    /// The most words in use so far.
+    most: usize,
+}
+
+impl Stock {
+    /// The smallest buffer that serves.
+    fn best(&mut self, length: usize) -> Option<Vec<u64>> {
+        let range = length..=length.saturating_mul(SLACK);
+        let capacity = *self.free.range(range).next()?.0;
+        Some(self.remove(capacity))
+    }
+
+    fn remove(&mut self, capacity: usize) -> Vec<u64> {
+        let same = self.free.entry(capacity).or_default();
+        let words = same.pop().unwrap_or_default();
+        if same.is_empty() {
+            self.free.remove(&capacity);
+        }
+        self.kept -= capacity;
+        words
+    }
+
+    /// Takes out the largest buffers until the others fit; they are freed outside the lock.
+    fn spare(&mut self) -> Vec<Vec<u64>> {
+        let mut spare = Vec::new();
+        while self.used + self.kept > self.most
+            && let Some((&capacity, _)) = self.free.last_key_value()
+        {
+            spare.push(self.remove(capacity));
+        }
+        spare
+    }
 }
 
 /// A vector of words that goes back to its pool when dropped. Its contents at first are
@@ -34,16 +73,20 @@ pub struct Buffer {
 }
 
 impl Pool {
+    fn stock(&self) -> MutexGuard<'_, Stock> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A buffer of `length` words with unspecified contents.
     pub fn take(self: &Arc<Self>, length: usize) -> Buffer {
-        let recycled = {
-            let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = free.by_length.get_mut(&length).and_then(Vec::pop);
-            if found.is_some() {
-                free.words -= length;
-            }
-            found
+        let (recycled, spare) = {
+            let mut stock = self.stock();
+            let recycled = stock.best(length);
+            stock.used += recycled.as_ref().map_or(length, |words| capacity(words));
+            stock.most = stock.most.max(stock.used);
+            (recycled, stock.spare())
         };
+        drop(spare);
         let words = recycled.unwrap_or_else(|| vec![0; length + LINE - 1]);
         let start = words.as_ptr().align_offset(LINE * size_of::<u64>());
         Buffer {
@@ -62,17 +105,20 @@ impl Pool {
     }
 }
 
+/// Words that a buffer's vector has room for, wherever its first whole line begins.
+fn capacity(words: &[u64]) -> usize {
+    words.len().saturating_sub(LINE - 1)
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         let words = std::mem::take(&mut self.words);
-        let mut free = self
-            .pool
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.length > 0 && free.words + self.length <= KEPT_WORDS {
-            free.words += self.length;
-            free.by_length.entry(self.length).or_default().push(words);
+        let capacity = capacity(&words);
+        let mut stock = self.pool.stock();
+        stock.used -= capacity;
+        if capacity > 0 {
+            stock.kept += capacity;
+            stock.free.entry(capacity).or_default().push(words);
         }
     }
 }
@@ -115,13 +161,31 @@ mod tests {
     #[test]
     fn buffers_are_recycled_by_length() {
         let pool = Arc::new(Pool::default());
-        let mut first = pool.take(16);
+        let (mut first, another) = (pool.take(16), pool.take(40));
         first[3] = 7;
         let address = first.as_ptr();
-        drop(first);
-        assert_ne!(pool.take(8).as_ptr(), address);
-        let again = pool.zeros(16);
+        drop((first, another));
+        assert_ne!(pool.take(7).as_ptr(), address, "too short for it");
+        let again = pool.zeros(12);
         assert_eq!(again.as_ptr(), address);
+        assert_eq!(again.len(), 12);
         assert!(again.iter().all(|&word| word == 0));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_used_at_once() {
+        let pool = Arc::new(Pool::default());
+        let state = || {
+            let stock = pool.stock();
+            (stock.used, stock.kept, stock.most)
+        };
+        drop((pool.take(100), pool.take(100)));
+        assert_eq!(state(), (0, 200, 200));
+        let large = pool.take(250);
+        assert_eq!(state(), (250, 0, 250), "what is too short makes room");
+        let small = pool.take(10);
+        drop(large);
+        assert_eq!(state(), (10, 250, 260));
+        drop(small);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     timings: Option<PathBuf>,
     /// Memory that the run plans with, like 512MiB or 2GB: weights that do not fit are encoded anew
-    /// for each group, which is slower [default: half of the machine's]
+    /// for each group, which is slower [default: a quarter of the machine's]
     #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
     memory: Option<u64>,
 }
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &RunArguments, terminal: Terminal) -> Result<Outcom
         .map(|path| Output::create(path, Access::Owner, Existing::Replace))
         .transpose()?;
 
-    let memory = arguments.memory.or_else(memory::half);
+    let memory = arguments.memory.or_else(memory::quarter);
     let deployment = Deployment::new(model, Options { memory })?;
     let (runtime, spec) = (deployment.runtime(), deployment.client_spec());
     let bar = terminal

@@ -33,11 +33,6 @@ impl PackedRows {
             rows.iter().all(|row| row.len() == length) && length.is_multiple_of(TILE),
             "rows of one length, a multiple of {TILE}"
         );
-        let residues: Vec<u64> = (0..length)
-            .step_by(TILE)
-            .flat_map(|at| rows.iter().flat_map(move |row| &row[at..at + TILE]))
-            .copied()
-            .collect();
         let bytes = (64 - (q.value() - 1).leading_zeros()).div_ceil(8).max(4);
         let mut packed = Self {
             rows: rows.len(),
@@ -47,17 +42,17 @@ impl PackedRows {
             high: Vec::new(),
             words: Vec::new(),
         };
+        if bytes == 8 {
+            packed.words = tiled(rows, |residue| residue);
+            return packed;
+        }
+        packed.low = tiled(rows, |residue| residue as u32);
         if bytes == 6 || bytes == 7 {
-            packed.middle = residues.iter().map(|&r| (r >> 32) as u16).collect();
+            packed.middle = tiled(rows, |residue| (residue >> 32) as u16);
         }
         if bytes == 5 || bytes == 7 {
             let shift = 8 * (bytes - 1);
-            packed.high = residues.iter().map(|&r| (r >> shift) as u8).collect();
-        }
-        if bytes == 8 {
-            packed.words = residues;
-        } else {
-            packed.low = residues.iter().map(|&r| r as u32).collect();
+            packed.high = tiled(rows, |residue| (residue >> shift) as u8);
         }
         packed
     }
@@ -98,6 +93,19 @@ impl PackedRows {
     fn place(&self, row: usize, i: usize) -> usize {
         (i / TILE * self.rows + row) * TILE + i % TILE
     }
+}
+
+/// A part of each residue, tile by tile and within a tile row by row.
+fn tiled<T>(rows: &[&[u64]], part: impl Fn(u64) -> T) -> Vec<T> {
+    let length = rows.first().map_or(0, |row| row.len());
+    let mut parts = Vec::with_capacity(rows.len() * length);
+    for at in (0..length).step_by(TILE) {
+        for row in rows {
+            let tile = row[at..at + TILE].iter();
+            parts.extend(tile.map(|&residue| part(residue)));
+        }
+    }
+    parts
 }
 
 /// Where a kernel reads packed words from.
