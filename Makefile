@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-mnist test lint fmt bench bench-peers bench-operations bench-networks readme doc
+.PHONY: help build demo demo-mnist test lint fmt bench bench-peers bench-operations bench-networks conformance readme doc
 
 CARGO ?= cargo
 
@@ -37,6 +37,10 @@ bench-operations: ## the part of it beside TenSEAL and OpenFHE
 
 bench-networks: ## the part of it on networks, beside Orion; HUSH_DATA names the folder of networks and images
 	@scripts/peers/run-networks
+
+conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
+	$(CARGO) build --release -p hush-server
+	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
 
 readme: build ## run the commands of README.md and paste what they print
 	@scripts/readme $(or $(CARGO_TARGET_DIR),target)/release

@@ -67,6 +67,7 @@ pub fn rest(service: &Service, limits: &Limits) -> Router {
         let model = |of: &str, what: &str| format!("/{of}/models/{{model}}{version}{what}");
         router = router
             .route(&model("v2", ""), get(models::metadata))
+            .route(&model("v2", "/config"), get(models::config))
             .route(&model("v2", "/ready"), get(models::ready))
             .route(&model("v2", "/infer"), post(models::infer))
             .route(&model("v1", "/client"), get(models::client));

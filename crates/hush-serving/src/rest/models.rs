@@ -9,8 +9,8 @@ use super::error::{RestError, json_body};
 use super::extract::{Caller, ModelPath};
 use super::response::JSON_LENGTH;
 use super::{Rest, body, request, response};
-use crate::TensorMetadata;
 use crate::raw::invalid;
+use crate::{DataType, TensorMetadata};
 
 /// Names of the models.
 pub(super) async fn list(State(rest): State<Rest>, Caller(identity): Caller) -> impl IntoResponse {
@@ -55,6 +55,37 @@ fn tensors(tensors: &[TensorMetadata]) -> Vec<Value> {
         })
     };
     tensors.iter().map(tensor).collect()
+}
+
+/// The part of a model's configuration that Triton's clients ask for.
+pub(super) async fn config(
+    State(rest): State<Rest>,
+    Caller(identity): Caller,
+    path: ModelPath,
+) -> Result<impl IntoResponse, RestError> {
+    let metadata = rest
+        .service
+        .metadata(&identity, &path.model, path.version())?;
+    let tensor = |tensor: &TensorMetadata| {
+        let data_type = match tensor.data_type {
+            DataType::Bytes => "STRING",
+            other => other.name(),
+        };
+        json!({
+            "name": tensor.name,
+            "data_type": format!("TYPE_{data_type}"),
+            "dims": tensor.shape,
+        })
+    };
+    let tensors = |tensors: &[TensorMetadata]| tensors.iter().map(tensor).collect::<Vec<_>>();
+    Ok(json_body(&json!({
+        "name": metadata.name,
+        "platform": metadata.platform,
+        "backend": metadata.platform,
+        "max_batch_size": 0,
+        "input": tensors(&metadata.inputs),
+        "output": tensors(&metadata.outputs),
+    })))
 }
 
 /// Whether a model answers.

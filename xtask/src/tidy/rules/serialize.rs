@@ -21,8 +21,7 @@ const MAY: &[(&str, &[&str])] = &[
         &[
             "crates/hush-wire/",
             "crates/hush-serving/src/rest/",
-            "crates/hush-server/src/settings/",
-            "crates/hush-server/src/accounts/",
+            "crates/hush-server/src/accounts/file.rs",
         ],
     ),
 ];

@@ -1,0 +1,30 @@
+//! The server that is deployed: settings, accounts, TLS, connections, logs and metrics around `hush-serving`.
+//!
+//! Start reading at [`Server`]; `settings/table.rs` lists everything that can be set.
+//!
+//! Invariants:
+//! - no secret key: this crate links neither `hush-keys` nor `hush-client`;
+//! - without accounts only this machine can connect, and no web page;
+//! - nobody makes the server wait or hold memory without bound: connections, headers, bodies and answers have limits;
+//! - logs and metrics hold neither tensors nor tokens.
+//!
+//! Non-goals: the protocols themselves (`hush-serving`).
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod connections;
+mod error;
+mod layers;
+mod logging;
+mod metrics;
+mod program;
+mod server;
+mod settings;
+mod summary;
+mod token_command;
+mod traffic;
+
+pub use error::ServerError;
+pub use program::{exit_code, main};
+pub use server::Server;
+pub use settings::{Layers, Origin, Settings, command, print, read};

@@ -1,0 +1,113 @@
+//! The program from its first argument to its exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::{Layers, Server, ServerError, Settings, command, logging, print, read, summary};
+
+/// Files that the process may open: connections are files too.
+const FILES: u64 = 65_536;
+
+/// Runs the program with the arguments and environment of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    exit_code(&command().get_matches())
+}
+
+/// Runs the program with arguments that were parsed by [`command`].
+#[must_use]
+pub fn exit_code(matches: &ArgMatches) -> ExitCode {
+    match run(matches) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                ServerError::Setting { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode, ServerError> {
+    if let Some(("token", matches)) = matches.subcommand() {
+        return Ok(say(&crate::token_command::run(matches)?));
+    }
+    let layers = read(matches, std::env::vars_os())?;
+    if matches.get_flag("print-config") {
+        // What is wrong is better found here than at the start.
+        Settings::new(&layers)?;
+        return Ok(say(&print(&layers)));
+    }
+    serve(&layers)
+}
+
+fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
+    let settings = Settings::new(layers)?;
+    logging::begin(settings.log);
+    raise_file_limit();
+    let threads = settings.threads;
+    if threads > 0 {
+        // Fails if the process has a pool already, whose size then holds.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ServerError::System {
+            what: "threads",
+            source,
+        })?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let server = Server::open(settings).await?;
+        eprint!("{}", summary::summary(&server));
+        tracing::info!(http = ?server.http(), grpc = ?server.grpc(), "ready");
+        if !server.run(stop).await {
+            tracing::warn!("some requests were stopped");
+        }
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Ready when the process is asked to end.
+fn stop_signal() -> Result<impl Future<Output = ()>, ServerError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| {
+        signal(kind).map_err(|source| ServerError::System {
+            what: "signals",
+            source,
+        })
+    };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Many systems let a process open 1024 files unless it asks for more.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(FILES).min(FILES);
+    if limit.current.is_some_and(|current| current < most) {
+        limit.current = Some(most);
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
