@@ -1,8 +1,10 @@
 //! What can be wrong with tensors, keys and files on the data owner's side.
 
+use std::convert::Infallible;
+
 use hush_ckks::{CkksError, KeyId};
 use hush_keys::KeysError;
-use hush_program::{ExchangeError, ProgramError};
+use hush_program::{ExchangeError, ExecuteError, ProgramError};
 use hush_wire::WireError;
 
 /// Why the data owner's side refused something.
@@ -119,6 +121,12 @@ pub enum ClientError {
     /// The key derivation refused its cost parameters.
     #[error("the passphrase cannot be stretched with the stored cost parameters")]
     Derivation,
+    /// A simulated program broke its own rules.
+    #[error(transparent)]
+    Simulate(Box<ExecuteError<Infallible>>),
+    /// The caller ended the work.
+    #[error("stopped before the end")]
+    Stopped,
     /// See [`ExchangeError`].
     #[error(transparent)]
     Exchange(#[from] ExchangeError),

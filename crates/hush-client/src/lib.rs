@@ -2,7 +2,8 @@
 //!
 //! Start at [`encrypt`] and [`decrypt`] (tensors and files), then [`encode_inputs`] and
 //! [`decode_outputs`] (tensors and slots), [`finish_outputs`] (what the model does after
-//! decryption), [`generate_secret_key`] and [`passphrase`] (how a secret key lies on disk).
+//! decryption), [`generate_secret_key`] and [`passphrase`] (how a secret key lies on disk), [`simulate()`] (all of it
+//! without keys).
 //!
 //! Invariants:
 //! - a wrong tensor, key, model or file is a [`ClientError`] that names it, never a wrong answer;
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod describe;
 mod error;
 mod exchange;
 mod keys;
@@ -20,6 +22,7 @@ mod layout;
 mod parallel;
 pub mod passphrase;
 mod post;
+mod simulate;
 mod tensor;
 #[cfg(test)]
 mod testing;
@@ -36,4 +39,5 @@ pub use layout::{
     Outliers, check_inputs, decode_outputs, encode_group, encode_inputs, find_outliers,
 };
 pub use post::{finish_outputs, outputs_are_indices};
+pub use simulate::{Simulated, simulate};
 pub use tensor::Tensor;

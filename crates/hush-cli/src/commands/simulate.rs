@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use hush_client::{Tensor, check_inputs, decode_outputs, encode_group, finish_outputs};
-use hush_program::clear::{ClearMachine, NoiseMode};
-use hush_program::{ClientSpec, Program, execute};
-use rayon::prelude::*;
+use hush_client::{check_inputs, finish_outputs, simulate};
 use serde_json::json;
 
 use crate::arrays::{self, Format};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::files;
 use crate::inputs::{self, Wanted};
 use crate::output::{Access, Existing, Output};
@@ -53,22 +50,14 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: Terminal) -> Result<O
     let begun = Instant::now();
     let groups = samples.div_ceil(spec.packing.samples);
     let bar = terminal.progress.bar("simulate", groups as u64);
-    let simulated = (0..groups).into_par_iter().map(|group| {
-        let rows = spec
-            .packing
-            .samples
-            .min(samples - group * spec.packing.samples);
-        let vectors = encode_group(spec, &tensors, group);
-        let seed = arguments.seed.wrapping_add(group as u64);
-        let simulated = simulate(&model.program, spec, vectors, rows, seed)?;
+    let done = || {
         bar.inc(1);
-        Ok(simulated)
-    });
-    let simulated = simulated.collect::<Result<Vec<_>>>()?;
+        true
+    };
+    let simulated = simulate(&model.program, spec, &tensors, arguments.seed, &done)?;
     bar.finish_and_clear();
     let elapsed = milliseconds(begun.elapsed());
-    let headroom = simulated.iter().map(|group| group.headroom);
-    let headroom = headroom.fold(f64::INFINITY, f64::min);
+    let headroom = simulated.headroom;
     if headroom < 0.0 {
         terminal.warn(&format!(
             "values outgrow the room of a ciphertext by {:.1} bits: their encrypted results would be lost; \
@@ -76,7 +65,7 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: Terminal) -> Result<O
             -headroom
         ));
     }
-    let mut outputs = join(spec, samples, simulated)?;
+    let mut outputs = simulated.outputs;
     if !arguments.raw {
         outputs = finish_outputs(spec, outputs)?;
     }
@@ -98,49 +87,4 @@ pub(crate) fn run(arguments: &SimulateArguments, terminal: Terminal) -> Result<O
             "milliseconds": elapsed,
         }),
     })
-}
-
-/// What one group of samples gave.
-struct Simulated {
-    outputs: Vec<Tensor>,
-    headroom: f64,
-}
-
-fn simulate(
-    program: &Program,
-    spec: &ClientSpec,
-    vectors: Vec<Vec<f64>>,
-    samples: usize,
-    seed: u64,
-) -> Result<Simulated> {
-    let mut machine = ClearMachine::new(program, NoiseMode::Sampled(seed));
-    let inputs = vectors
-        .into_iter()
-        .map(|values| machine.encrypt(values, program.input_level, program.input_scale))
-        .collect();
-    let signals = execute(program, inputs, &mut machine, &mut ())
-        .map_err(|error| Failure::new(error.to_string()))?;
-    let vectors: Vec<_> = signals.into_iter().map(|signal| signal.values).collect();
-    Ok(Simulated {
-        outputs: decode_outputs(spec, samples, &vectors)?,
-        headroom: machine.headroom(),
-    })
-}
-
-/// The groups' outputs one after another, a tensor an output of the model.
-fn join(spec: &ClientSpec, samples: usize, groups: Vec<Simulated>) -> Result<Vec<Tensor>> {
-    let mut data = vec![Vec::new(); spec.outputs.len()];
-    for group in groups {
-        for (all, tensor) in data.iter_mut().zip(group.outputs) {
-            all.extend(tensor.into_data());
-        }
-    }
-    let pairs = spec.outputs.iter().zip(data);
-    pairs
-        .map(|(wanted, data)| {
-            let mut shape = vec![samples];
-            shape.extend(&wanted.shape);
-            Ok(Tensor::new(shape, data)?)
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::Context;
+use hush_client::describe::security_of;
 use hush_client::{
     Tensor, decrypt, encrypt, finish_outputs, generate_secret_key, write_evaluation_keys,
     write_secret_key,
@@ -19,7 +20,6 @@ use hush_wire::ParametersV1;
 use serde_json::{Value, json};
 
 use crate::commands::compile::Outputs;
-use crate::commands::inspect::security_of;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::output::{Access, Existing, Output, WorkFolder};

@@ -6,20 +6,20 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hush_ckks::security;
+use hush_client::describe;
 use hush_program::{ClientSpec, ParameterSpec, Program};
 use hush_wire::program::{ClientSpecV1, ModelV1};
 use hush_wire::{
     CiphertextsHeaderV1, CiphertextsReader, DirectionV1, EvaluationKeysHeaderV1,
-    EvaluationKeysReader, FormV1, Kind, MAGIC, ParametersV1, ProtectionV1, Reader, SwitchV1,
-    read_message, read_secret_key,
+    EvaluationKeysReader, Kind, MAGIC, ParametersV1, ProtectionV1, Reader, read_message,
+    read_secret_key,
 };
 use serde_json::{Value, json};
 
 use crate::arrays::{self, Format};
 use crate::failure::{Failure, Result};
 use crate::files::{about, open};
-use crate::terminal::{Outcome, Terminal, bytes, counted, hexadecimal};
+use crate::terminal::{Outcome, Terminal, bytes, hexadecimal};
 
 /// Say what a file holds, and check that it is whole
 #[derive(Args, Debug)]
@@ -137,16 +137,8 @@ fn inspect_client(path: &Path) -> Result<Outcome> {
 
 fn inspect_secret_key(path: &Path) -> Result<Outcome> {
     let (header, _) = read_secret_key(open(path)?)?;
-    let protection = match header.protection {
-        ProtectionV1::None => "not protected with a passphrase",
-        ProtectionV1::Argon2id { .. } => "protected with a passphrase",
-    };
     Ok(Outcome {
-        text: format!(
-            "key {}, {protection}\n{}",
-            hexadecimal(&header.key_id),
-            parameters_text(&header.parameters)
-        ),
+        text: describe::secret_key(&header),
         json: json!({
             "key_id": hexadecimal(&header.key_id),
             "passphrase": header.protection != ProtectionV1::None,
@@ -156,26 +148,16 @@ fn inspect_secret_key(path: &Path) -> Result<Outcome> {
 }
 
 fn inspect_evaluation_keys(header: &EvaluationKeysHeaderV1) -> Outcome {
-    let mut lines = vec![
-        format!("key {}", hexadecimal(&header.key_id)),
-        parameters_text(&header.parameters),
-        counted(header.keys.len(), "switching key"),
-    ];
-    let mut keys = Vec::new();
-    for key in &header.keys {
-        let name = match key.switch {
-            SwitchV1::Relinearization => "relinearization".to_owned(),
-            SwitchV1::Galois { element } => format!("automorphism {element}"),
-        };
-        lines.push(format!("  {name:<22} up to level {}", key.limbs - 1));
-        keys.push(json!({ "switch": name, "level": key.limbs - 1 }));
-    }
+    let keys = header
+        .keys
+        .iter()
+        .map(|key| json!({ "switch": describe::switch(key.switch), "level": key.limbs - 1 }));
     Outcome {
-        text: lines.join("\n"),
+        text: describe::evaluation_keys(header),
         json: json!({
             "key_id": hexadecimal(&header.key_id),
             "parameters": parameters_json(&header.parameters),
-            "keys": keys,
+            "keys": keys.collect::<Vec<_>>(),
         }),
     }
 }
@@ -185,27 +167,8 @@ fn inspect_ciphertexts(header: &CiphertextsHeaderV1) -> Outcome {
         DirectionV1::Input => "inputs",
         DirectionV1::Output => "outputs",
     };
-    let first = header.shapes.first().map_or_else(String::new, |shape| {
-        let form = match shape.form {
-            FormV1::Seeded => "one polynomial and a seed".to_owned(),
-            FormV1::Full { parts } => format!("{parts} polynomials"),
-        };
-        format!(
-            "\neach at level {}, scale 2^{:.3}, {} slots, {form}",
-            shape.limbs - 1,
-            shape.scale.log2(),
-            1u64 << shape.log_slots,
-        )
-    });
     Outcome {
-        text: format!(
-            "encrypted {direction} of program {}\nunder key {}\n{}\n{} in {}{first}",
-            hexadecimal(&header.program_id),
-            hexadecimal(&header.key_id),
-            parameters_text(&header.parameters),
-            counted(header.samples as usize, "sample"),
-            counted(header.shapes.len(), "ciphertext"),
-        ),
+        text: describe::ciphertexts(header),
         json: json!({
             "direction": direction,
             "program_id": hexadecimal(&header.program_id),
@@ -294,30 +257,8 @@ fn parameters_of(spec: &ParameterSpec) -> ParametersV1 {
     }
 }
 
-/// log2 of the product of all moduli, and the security level that it has for this ring.
-pub(crate) fn security_of(parameters: &ParametersV1) -> (f64, u32) {
-    let moduli = parameters.moduli.iter().chain(&parameters.special_moduli);
-    let log_q_p: f64 = moduli.map(|&modulus| (modulus as f64).log2()).sum();
-    let rows = [256, 192, 128].into_iter();
-    let bits = rows.filter(|&bits| {
-        security::max_log_q_p(parameters.log_degree, bits)
-            .is_some_and(|limit| log_q_p <= f64::from(limit))
-    });
-    (log_q_p, bits.max().unwrap_or(0))
-}
-
-fn parameters_text(parameters: &ParametersV1) -> String {
-    let (log_q_p, security) = security_of(parameters);
-    format!(
-        "N = 2^{}, {} + {} moduli of {log_q_p:.1} bits in all, {security}-bit security",
-        parameters.log_degree,
-        parameters.moduli.len(),
-        parameters.special_moduli.len(),
-    )
-}
-
 fn parameters_json(parameters: &ParametersV1) -> Value {
-    let (log_q_p, security) = security_of(parameters);
+    let (log_q_p, security) = describe::security_of(parameters);
     json!({
         "log_degree": parameters.log_degree,
         "moduli": parameters.moduli,
