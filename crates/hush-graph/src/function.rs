@@ -188,6 +188,15 @@ impl Function {
         low.is_finite() && high.is_finite() && (negative || (least < low && high < greatest))
     }
 
+    /// The argument at which it jumps, if it does; [`Composition::jumps`] says so of compositions.
+    pub fn jump(&self) -> Option<f64> {
+        match self {
+            Function::Step { .. } => Some(0.0),
+            Function::ThresholdedRelu { alpha } => Some(*alpha).filter(|&alpha| alpha != 0.0),
+            _ => None,
+        }
+    }
+
     /// Whether every parameter is a finite number that the function is defined for.
     pub fn is_finite(&self) -> bool {
         match self {

@@ -234,6 +234,18 @@ impl GraphBuilder {
         Ok(output)
     }
 
+    /// Adds a node under the names of one in another graph, whose result has the name of that one's.
+    pub(crate) fn node_like(
+        &mut self,
+        graph: &Graph,
+        like: &Node,
+        operator: Operator,
+        inputs: &[ValueId],
+    ) -> Result<ValueId, GraphError> {
+        let name = graph.value(like.output).name.clone();
+        self.node(like.names.clone(), operator, inputs, name)
+    }
+
     /// Declares `value` a result of the graph.
     pub fn output(&mut self, name: impl Into<String>, value: ValueId) -> Result<(), GraphError> {
         self.output_of_classes(name, value, Vec::new())

@@ -34,6 +34,7 @@ mod order;
 pub mod reference;
 mod resample;
 mod separable;
+mod stack;
 mod tract;
 mod window;
 

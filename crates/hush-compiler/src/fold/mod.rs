@@ -146,22 +146,15 @@ fn trailing(
                 Operator::Softmax { axis } => PostOperation::Softmax { axis: axis + 1 },
                 Operator::LogSoftmax { axis } => PostOperation::LogSoftmax { axis: axis + 1 },
                 Operator::Elementwise(Function::Sigmoid) => PostOperation::Sigmoid,
+                // After encryption no two elements are equal, so it does not matter which of them is taken.
                 Operator::ArgMax {
                     axis,
                     keep_dimension,
-                    last: false,
+                    last: _,
                 } => PostOperation::ArgMax {
                     axis: axis + 1,
                     keepdims: *keep_dimension,
                 },
-                Operator::ArgMax { .. } => {
-                    folder.refuse(
-                        node,
-                        "arg_max that takes the last of equal elements",
-                        "export it with select_last_index = 0",
-                    );
-                    break;
-                }
                 _ => break,
             };
             post.push(operation);

@@ -68,17 +68,6 @@ struct Settler<'a> {
 }
 
 impl Settler<'_> {
-    fn node(
-        &mut self,
-        like: &Node,
-        operator: Operator,
-        inputs: &[ValueId],
-    ) -> Result<ValueId, GraphError> {
-        let name = self.graph.value(like.output).name.clone();
-        self.builder
-            .node(like.names.clone(), operator, inputs, name)
-    }
-
     /// The value of the new graph for an output of the old one.
     fn end(&mut self, value: ValueId) -> Result<ValueId, GraphError> {
         let graph = self.graph;
@@ -105,9 +94,16 @@ impl Settler<'_> {
             return Ok(self.copies[&value]);
         }
         for node in moves.iter().rev() {
-            argument = self.node(node, node.operator.clone(), &[argument])?;
+            argument =
+                self.builder
+                    .node_like(self.graph, node, node.operator.clone(), &[argument])?;
         }
-        self.node(last, Operator::Elementwise(Function::Sigmoid), &[argument])
+        self.builder.node_like(
+            self.graph,
+            last,
+            Operator::Elementwise(Function::Sigmoid),
+            &[argument],
+        )
     }
 
     /// The value of the new graph whose sigmoid the old `value` is.
@@ -137,11 +133,18 @@ impl Settler<'_> {
         for (argument, complement) in parts {
             let copy = self.copies[&argument];
             inputs.push(match complement {
-                true => self.node(node, Operator::affine(-1.0, 0.0), &[copy])?,
+                true => self.builder.node_like(
+                    self.graph,
+                    node,
+                    Operator::affine(-1.0, 0.0),
+                    &[copy],
+                )?,
                 false => copy,
             });
         }
-        let joined = self.node(node, Operator::Concatenate { axis }, &inputs)?;
+        let joined =
+            self.builder
+                .node_like(self.graph, node, Operator::Concatenate { axis }, &inputs)?;
         self.joined.insert(value, joined);
         Ok(Some(joined))
     }
@@ -183,7 +186,7 @@ impl Settler<'_> {
             keep_dimension,
             last,
         };
-        self.node(node, arg_max, &[scores])
+        self.builder.node_like(self.graph, node, arg_max, &[scores])
     }
 }
 

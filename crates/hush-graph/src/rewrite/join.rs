@@ -38,7 +38,9 @@ pub(super) fn join(graph: &Graph) -> Result<Graph, GraphError> {
             _ => {
                 let inputs = node.inputs.iter().map(|input| joiner.copies[input]);
                 let inputs: Vec<ValueId> = inputs.collect();
-                joiner.node(node, node.operator.clone(), &inputs)?
+                joiner
+                    .builder
+                    .node_like(joiner.graph, node, node.operator.clone(), &inputs)?
             }
         };
         joiner.copies.insert(node.output, copy);
@@ -64,17 +66,6 @@ struct Joiner<'a> {
 }
 
 impl<'a> Joiner<'a> {
-    fn node(
-        &mut self,
-        like: &Node,
-        operator: Operator,
-        inputs: &[ValueId],
-    ) -> Result<ValueId, GraphError> {
-        let name = self.graph.value(like.output).name.clone();
-        self.builder
-            .node(like.names.clone(), operator, inputs, name)
-    }
-
     /// The product that `value` is, if nothing else reads it.
     fn product(&self, value: ValueId) -> Option<&'a Node> {
         let node = self.graph.producer(value)?;
@@ -100,14 +91,21 @@ impl<'a> Joiner<'a> {
         let small = elements.sum::<usize>() <= LARGEST_ELEMENTS;
         if products.len() < 2 || depth >= DEEPEST || !small {
             let copies: Vec<ValueId> = parts.iter().map(|part| self.copies[part]).collect();
-            return self.node(like, Operator::Concatenate { axis }, &copies);
+            return self.builder.node_like(
+                self.graph,
+                like,
+                Operator::Concatenate { axis },
+                &copies,
+            );
         }
         let side = |position: usize| products.iter().map(move |node| node.inputs[position]);
         let (left, right): (Vec<_>, Vec<_>) = (side(0).collect(), side(1).collect());
         let left = self.concatenate(like, axis, &left, depth + 1)?;
         let right = self.concatenate(like, axis, &right, depth + 1)?;
         let multiply = Operator::Binary(BinaryOperator::Multiply);
-        let product = self.node(products[0], multiply, &[left, right])?;
+        let product = self
+            .builder
+            .node_like(self.graph, products[0], multiply, &[left, right])?;
         if products.len() == parts.len() {
             return Ok(product);
         }
@@ -121,13 +119,15 @@ impl<'a> Joiner<'a> {
             .zip(&is_product)
             .filter(|(_, product)| !**product);
         joined.extend(others.map(|(part, _)| self.copies[part]));
-        let joined = self.node(like, Operator::Concatenate { axis }, &joined)?;
+        let joined =
+            self.builder
+                .node_like(self.graph, like, Operator::Concatenate { axis }, &joined)?;
         let lengths = parts
             .iter()
             .map(|&part| self.graph.value(part).shape.dimensions()[axis]);
         let places = places(&lengths.collect::<Vec<_>>(), &is_product);
         let order = self.order(joined, axis, &places);
-        self.node(like, order, &[joined])
+        self.builder.node_like(self.graph, like, order, &[joined])
     }
 
     /// The map that takes position `places[i]` along `axis` to position `i`.

@@ -3,7 +3,7 @@
 use super::{Inputs, spend};
 use crate::constant::{BATCH_SIZE, Constant, Elements};
 use crate::node::{NodeContext, Problem};
-use hush_graph::{Movement, Shape, broadcast_shape};
+use hush_graph::{Function, Movement, Shape, broadcast_shape};
 use std::sync::Arc;
 
 macro_rules! fold_binary {
@@ -38,13 +38,18 @@ macro_rules! fold_unary {
 }
 
 fold_unary! {
+    cos: f64::cos;
     exp: f64::exp;
     floor: f64::floor;
     ceil: f64::ceil;
     log: f64::ln;
     reciprocal: f64::recip;
+    relu: |x| Function::Relu.evaluate(x);
     round: f64::round_ties_even;
+    sigmoid: |x| Function::Sigmoid.evaluate(x);
+    sin: f64::sin;
     sqrt: f64::sqrt;
+    tanh: f64::tanh;
 }
 
 pub(super) fn negate(

@@ -7,6 +7,7 @@ mod arithmetic;
 mod cast;
 mod compare;
 mod fill;
+mod pad;
 mod reduce;
 mod select;
 mod shape;
@@ -33,6 +34,7 @@ const TABLE: &[(&str, Fold)] = &[
     ("Ceil", arithmetic::ceil),
     ("Concat", select::concat),
     ("ConstantOfShape", fill::constant_of_shape),
+    ("Cos", arithmetic::cos),
     ("Div", arithmetic::divide),
     ("Equal", compare::equal),
     ("Exp", arithmetic::exp),
@@ -54,6 +56,7 @@ const TABLE: &[(&str, Fold)] = &[
     ("NonZero", select::non_zero),
     ("Not", compare::not),
     ("Or", compare::or),
+    ("Pad", pad::pad),
     ("Pow", arithmetic::power),
     ("Range", fill::range),
     ("Reciprocal", arithmetic::reciprocal),
@@ -62,13 +65,17 @@ const TABLE: &[(&str, Fold)] = &[
     ("ReduceMin", reduce::minimum),
     ("ReduceProd", reduce::product),
     ("ReduceSum", reduce::sum),
+    ("Relu", arithmetic::relu),
     ("Reshape", shape::reshape),
     ("Round", arithmetic::round),
+    ("Sigmoid", arithmetic::sigmoid),
+    ("Sin", arithmetic::sin),
     ("Size", fill::size),
     ("Slice", select::slice),
     ("Sqrt", arithmetic::sqrt),
     ("Squeeze", shape::squeeze),
     ("Sub", arithmetic::subtract),
+    ("Tanh", arithmetic::tanh),
     ("Tile", select::tile),
     ("Transpose", select::transpose),
     ("Unsqueeze", shape::unsqueeze),

@@ -1,7 +1,7 @@
 //! Constants under another shape.
 
 use super::{Inputs, spend};
-use crate::constant::Constant;
+use crate::constant::{BATCH_SIZE, Constant};
 use crate::node::{NodeContext, Problem, full_axis};
 use std::collections::BTreeSet;
 
@@ -41,11 +41,19 @@ pub(super) fn reshape(
     let input = inputs.at(0)?;
     let copies_zero = context.integer_attribute("allowzero", 0)? == 0;
     let target = inputs.integers(1)?;
+    let name = &context.node.input[0];
+    if target.contains(&BATCH_SIZE) && !context.environment.batched.contains(name) {
+        return Err(Problem::mixes_samples(format!(
+            "it gives a constant of shape {:?} the batch of the data",
+            input.shape
+        )));
+    }
     let bad = || Problem::malformed(format!("{:?} cannot become {target:?}", input.shape));
     let mut shape = Vec::with_capacity(target.len());
     let mut free = None;
     for (axis, &size) in target.iter().enumerate() {
         shape.push(match size {
+            BATCH_SIZE => 1,
             0 if copies_zero => *input.shape.get(axis).ok_or_else(bad)?,
             -1 if free.is_none() => {
                 free = Some(axis);

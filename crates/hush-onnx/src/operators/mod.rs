@@ -1,5 +1,18 @@
 //! The table of supported operators; each is one file. To add one, write its file and its line.
 
+/// A table of operators by name, in alphabetical order, and its look-up.
+macro_rules! operators {
+    ($($name:literal => $import:expr,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
+        const TABLE: &[(&str, $crate::operators::Import)] = &[$(($name, $import)),*];
+
+        pub(crate) fn find(name: &str) -> Option<$crate::operators::Import> {
+            let entry = TABLE.iter().find(|(known, _)| *known == name);
+            entry.map(|&(_, import)| import)
+        }
+    };
+}
+
 pub(crate) mod ml;
 
 mod abs;
@@ -41,7 +54,7 @@ mod mish;
 mod mul;
 mod neg;
 mod p_relu;
-mod pad;
+pub(crate) mod pad;
 mod pow;
 mod reciprocal;
 mod reduce;
@@ -76,13 +89,6 @@ use tract_onnx::pb::NodeProto;
 
 /// Translates one node.
 pub(crate) type Import = fn(&mut NodeContext<'_>) -> Result<(), Problem>;
-
-macro_rules! operators {
-    ($($name:literal => $import:expr,)*) => {
-        const NAMES: &[&str] = &[$($name),*];
-        const TABLE: &[(&str, Import)] = &[$(($name, $import)),*];
-    };
-}
 
 operators! {
     "Abs" => abs::import,
@@ -178,13 +184,6 @@ operators! {
 /// The ONNX operators that may depend on the inputs of a model, in alphabetical order.
 pub fn supported_operators() -> &'static [&'static str] {
     NAMES
-}
-
-pub(crate) fn find(name: &str) -> Option<Import> {
-    TABLE
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, import)| *import)
 }
 
 /// The problem of a node whose operator is not in the table.

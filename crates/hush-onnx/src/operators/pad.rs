@@ -48,17 +48,17 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     context.define(Known::Data(value))
 }
 
-fn cut(pad: i64) -> usize {
+pub(crate) fn cut(pad: i64) -> usize {
     usize::try_from(pad.min(0).unsigned_abs()).unwrap_or(usize::MAX)
 }
 
-fn grown(pad: i64) -> usize {
+pub(crate) fn grown(pad: i64) -> usize {
     usize::try_from(pad.max(0)).unwrap_or(usize::MAX)
 }
 
 /// What stands outside the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     /// One number.
     Constant,
     /// The elements mirrored at the first and the last, which are not repeated.
@@ -70,7 +70,7 @@ enum Mode {
 }
 
 impl Mode {
-    fn read(context: &NodeContext<'_>) -> Result<Mode, Problem> {
+    pub(crate) fn read(context: &NodeContext<'_>) -> Result<Mode, Problem> {
         match context.text_attribute("mode", "constant")?.as_str() {
             "constant" => Ok(Mode::Constant),
             "reflect" => Ok(Mode::Reflect),
@@ -81,7 +81,7 @@ impl Mode {
     }
 
     /// Which of `length` elements stands at `place`.
-    fn source(self, place: i64, length: i64) -> Option<usize> {
+    pub(crate) fn source(self, place: i64, length: i64) -> Option<usize> {
         let source = match self {
             Mode::Constant if !(0..length).contains(&place) => return None,
             Mode::Constant => place,
@@ -99,7 +99,7 @@ impl Mode {
 }
 
 /// Before and after each of `rank` axes, the batch included.
-fn pads(context: &mut NodeContext<'_>, rank: usize) -> Result<Vec<(i64, i64)>, Problem> {
+pub(crate) fn pads(context: &mut NodeContext<'_>, rank: usize) -> Result<Vec<(i64, i64)>, Problem> {
     let old = context.operator_set() < 11;
     let pads = match old {
         true => context.integers_attribute("pads")?,
@@ -125,7 +125,7 @@ fn pads(context: &mut NodeContext<'_>, rank: usize) -> Result<Vec<(i64, i64)>, P
     Ok(result)
 }
 
-fn value(context: &mut NodeContext<'_>) -> Result<f64, Problem> {
+pub(crate) fn value(context: &mut NodeContext<'_>) -> Result<f64, Problem> {
     if context.operator_set() < 11 {
         return context.float_attribute("value", 0.0);
     }

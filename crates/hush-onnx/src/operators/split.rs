@@ -55,7 +55,13 @@ fn sizes(context: &mut NodeContext<'_>, length: usize) -> Result<Vec<usize>, Pro
     let sum = sizes
         .iter()
         .try_fold(0usize, |sum, &size| sum.checked_add(size));
-    if sum != Some(length) || sizes.len() != outputs || sizes.contains(&0) {
+    if sizes.contains(&0) {
+        return Err(Problem::new(
+            format!("of its parts {sizes:?} one is empty"),
+            "leave out the part without elements before exporting",
+        ));
+    }
+    if sum != Some(length) || sizes.len() != outputs {
         return Err(Problem::malformed(format!(
             "parts of {sizes:?} do not make up a dimension of {length} in {outputs} results"
         )));

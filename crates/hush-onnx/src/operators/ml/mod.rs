@@ -15,17 +15,8 @@ mod svm_regressor;
 mod transform;
 mod zip_map;
 
-use super::Import;
-
 /// The name of the domain.
 pub(crate) const DOMAIN: &str = "ai.onnx.ml";
-
-macro_rules! operators {
-    ($($name:literal => $import:expr,)*) => {
-        const NAMES: &[&str] = &[$($name),*];
-        const TABLE: &[(&str, Import)] = &[$(($name, $import)),*];
-    };
-}
 
 operators! {
     "ArrayFeatureExtractor" => array_feature_extractor::import,
@@ -44,13 +35,6 @@ operators! {
 /// alphabetical order.
 pub fn supported_ml_operators() -> &'static [&'static str] {
     NAMES
-}
-
-pub(crate) fn find(name: &str) -> Option<Import> {
-    TABLE
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, import)| *import)
 }
 
 #[cfg(test)]
