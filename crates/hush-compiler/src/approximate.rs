@@ -95,7 +95,8 @@ pub struct Approximated {
 /// Replaces every function.
 ///
 /// # Errors
-/// [`CompileError::Domain`]; [`CompileError::Approximation`] if the highest degree is not enough.
+/// [`CompileError::Domain`] and [`CompileError::Jump`]; [`CompileError::Approximation`] if the highest degree is not
+/// enough.
 pub fn approximate(
     network: &Network,
     calibrated: &Calibrated,

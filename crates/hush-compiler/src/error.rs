@@ -92,11 +92,28 @@ pub enum CompileError {
         /// Largest argument.
         largest: f64,
     },
+    /// A function jumps at an argument between those on the calibration data.
+    #[error(
+        "{node}: {function} jumps at {at}, inside the range of its arguments on the calibration data, [{smallest:.3e}, \
+         {largest:.3e}], and polynomials cannot follow; use a continuous function"
+    )]
+    Jump {
+        /// The node.
+        node: String,
+        /// The function.
+        function: String,
+        /// Where it jumps.
+        at: f64,
+        /// Smallest argument.
+        smallest: f64,
+        /// Largest argument.
+        largest: f64,
+    },
     /// No polynomial of supported degree is close enough.
     #[error(
-        "no polynomials up to degree {degree} bring the output error below {target:.1e}: the best is {reached:.1e}, \
-         mostly due to {node} on [{lo:.3}, {hi:.3}]; ask for --precision {suggestion:.1e} or train with a smoother \
-         activation"
+        "no polynomials up to degree {degree} (--max-degree) bring the output error below {target:.1e}: the best is \
+         {reached:.1e}, mostly due to {node} on [{lo:.3}, {hi:.3}]; ask for --precision {suggestion:.1e}, allow a \
+         higher degree or train with a smoother activation"
     )]
     Approximation {
         /// Highest degree tried.

@@ -50,7 +50,7 @@ pub(super) struct Target {
 /// The functions of a network in the order of their stages.
 ///
 /// # Errors
-/// [`CompileError::Domain`] for arguments at which a function is not defined.
+/// [`CompileError::Domain`] for arguments at which a function is not defined, [`CompileError::Jump`] where it jumps.
 pub(super) fn targets(
     network: &Network,
     calibrated: &Calibrated,
@@ -66,6 +66,16 @@ pub(super) fn targets(
             return Err(CompileError::Domain {
                 node: stage.label.clone(),
                 function: function.to_string(),
+                smallest,
+                largest,
+            });
+        }
+        let jump = function.jump();
+        if let Some(at) = jump.filter(|at| (smallest..=largest).contains(at)) {
+            return Err(CompileError::Jump {
+                node: stage.label.clone(),
+                function: function.to_string(),
+                at,
                 smallest,
                 largest,
             });
