@@ -45,6 +45,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("hush-mpc", &["hush-graph", "hush-wire"]),
     ("hush-party", &["hush-mpc", "hush-wire"]),
+    // The data owner's side of a server.
+    (
+        "hush-remote",
+        &[
+            "hush-ckks",
+            "hush-client",
+            "hush-keys",
+            "hush-program",
+            "hush-wire",
+        ],
+    ),
     // What people deploy and type.
     (
         "hush-server",
@@ -60,6 +71,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-keys",
             "hush-onnx",
             "hush-program",
+            "hush-remote",
+            "hush-runtime",
+            "hush-wire",
+        ],
+    ),
+    (
+        "hush-python",
+        &[
+            "hush-ckks",
+            "hush-client",
+            "hush-compiler",
+            "hush-graph",
+            "hush-keys",
+            "hush-onnx",
+            "hush-program",
+            "hush-remote",
             "hush-runtime",
             "hush-wire",
         ],
