@@ -90,8 +90,16 @@ pub(crate) fn variants(test: &NodeTest, on_constants: &[&str]) -> Vec<Variant> {
         if floats == 0 || on_constants.contains(&operator) {
             variants.push(Variant::Constant);
         }
-    } else if floats == 0 {
-        variants.push(Variant::Constant);
+    } else {
+        let batches = float_inputs(test).into_iter();
+        let mut batches = batches.map(|position| test.inputs[position].dims.first());
+        let first = batches.next();
+        if floats >= 3 && batches.all(|batch| Some(batch) == first) {
+            variants.push(Variant::All);
+        }
+        if floats == 0 {
+            variants.push(Variant::Constant);
+        }
     }
     variants
 }

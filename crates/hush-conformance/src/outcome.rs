@@ -55,13 +55,15 @@ pub struct Outcome {
     pub stage: Stage,
     /// What stopped it.
     pub reason: String,
+    /// Levels of the compiled program.
+    pub levels: Option<usize>,
     /// How long it took; not part of the table.
     pub seconds: f64,
 }
 
 impl Outcome {
     /// The cells of its row.
-    pub fn row(&self) -> [String; 7] {
+    pub fn row(&self) -> [String; 8] {
         let refused = matches!(
             self.stage,
             Stage::Refused | Stage::NotCompiled | Stage::Wrong
@@ -77,6 +79,8 @@ impl Outcome {
             self.batch
                 .map_or_else(String::new, |batch| batch.to_string()),
             self.stage.to_string(),
+            self.levels
+                .map_or_else(String::new, |levels| levels.to_string()),
             class.to_owned(),
             self.reason.clone(),
         ]
@@ -95,7 +99,7 @@ pub fn path() -> PathBuf {
 pub fn write(outcomes: &[Outcome]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "release", "test", "data", "batch", "outcome", "class", "reason",
+        "release", "test", "data", "batch", "outcome", "levels", "class", "reason",
     ])?;
     for outcome in outcomes {
         writer.write_record(outcome.row())?;
@@ -103,18 +107,4 @@ pub fn write(outcomes: &[Outcome]) -> Result<String> {
     Ok(String::from_utf8(
         writer.into_inner().context("the table is not written")?,
     )?)
-}
-
-/// The rows in which two tables differ, for a message.
-pub fn difference(expected: &str, found: &str) -> Vec<String> {
-    let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
-    let (expected, found) = (lines(expected), lines(found));
-    let only = |these: &[String], others: &[String], sign: char| -> Vec<String> {
-        let these = these.iter().filter(|line| !others.contains(line));
-        these.map(|line| format!("{sign} {line}")).collect()
-    };
-    let mut rows = only(&expected, &found, '-');
-    rows.extend(only(&found, &expected, '+'));
-    rows.sort_by_key(|row| row[2..].to_owned());
-    rows
 }

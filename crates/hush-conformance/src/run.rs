@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use hush_compiler::CompileError;
-use hush_graph::evaluate;
+use hush_graph::{Tensor, evaluate};
 use hush_onnx::ImportError;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -33,15 +33,16 @@ pub enum Until {
     Encrypted,
 }
 
-/// Runs every test in all its variants, in parallel; the outcomes come in the order of the tests.
-pub fn run(tests: &[NodeTest], until: Until) -> Vec<Outcome> {
+/// Runs every test in all its variants, in parallel, as far as `until` says; the outcomes come in the order of the
+/// tests.
+pub fn run(tests: &[NodeTest], until: impl Fn(&NodeTest, Variant) -> Until + Sync) -> Vec<Outcome> {
     let constants: Vec<&str> = hush_onnx::constant_operators().collect();
     let outcomes: Vec<Vec<Outcome>> = tests
         .par_iter()
         .map(|test| {
             let run = |variant| {
                 let begun = Instant::now();
-                let outcome = run_variant(test, variant, until);
+                let outcome = run_variant(test, variant, until(test, variant));
                 Outcome {
                     seconds: begun.elapsed().as_secs_f64(),
                     ..outcome
@@ -67,62 +68,86 @@ fn run_variant(test: &NodeTest, variant: Variant, until: Until) -> Outcome {
         batch: None,
         stage: Stage::Refused,
         reason: "no axis can be the batch".to_owned(),
+        levels: None,
         seconds: 0.0,
     };
     for batch in [Batch::First, Batch::Wrapped] {
         let attempt = || attempt(test, variant, batch, until);
         let attempt = catch_unwind(AssertUnwindSafe(attempt));
-        let (stage, reason) = match attempt {
-            Ok(Ok(Some(result))) => result,
+        let end = match attempt {
+            Ok(Ok(Some(end))) => end,
             Ok(Ok(None)) => continue,
-            Ok(Err(error)) => (Stage::Wrong, format!("{error:#}")),
-            Err(_) => (Stage::Wrong, "it panicked".to_owned()),
+            Ok(Err(error)) => End::at(Stage::Wrong, format!("{error:#}")),
+            Err(_) => End::at(Stage::Wrong, "it panicked"),
         };
-        (outcome.batch, outcome.stage, outcome.reason) = (Some(batch), stage, reason);
-        if stage != Stage::Refused {
+        outcome.batch = Some(batch);
+        (outcome.stage, outcome.reason, outcome.levels) = (end.stage, end.reason, end.levels);
+        if outcome.stage != Stage::Refused {
             break;
         }
     }
     outcome
 }
 
+/// Where a case ended.
+struct End {
+    stage: Stage,
+    reason: String,
+    levels: Option<usize>,
+}
+
+impl End {
+    fn at(stage: Stage, reason: impl Into<String>) -> End {
+        End {
+            stage,
+            reason: reason.into(),
+            levels: None,
+        }
+    }
+}
+
 /// How far one case comes, and what stopped it; `None` if the batch cannot be there.
-fn attempt(
-    test: &NodeTest,
-    variant: Variant,
-    batch: Batch,
-    until: Until,
-) -> Result<Option<(Stage, String)>> {
+fn attempt(test: &NodeTest, variant: Variant, batch: Batch, until: Until) -> Result<Option<End>> {
     let Some(case) = build(test, variant, batch)? else {
         return Ok(None);
     };
     let graph = match hush_onnx::import_bytes(&case.model) {
         Ok(graph) => graph,
-        Err(error) => return Ok(Some((Stage::Refused, import_reason(&error)))),
+        Err(error) => return Ok(Some(End::at(Stage::Refused, import_reason(&error)))),
     };
     compare_floats(&evaluate(&graph, &case.inputs)?, &case.expected)?;
     let computed = variant == Variant::Constant;
-    if computed || until == Until::Float || !is_small(&case) {
-        let reason = match (computed, is_small(&case)) {
-            (true, _) => "computed by the importer",
-            (_, false) => "large",
+    let finite = case.inputs.iter().all(Tensor::is_finite);
+    if computed || until == Until::Float || !finite || !is_small(&case) {
+        let reason = match (computed, finite, is_small(&case)) {
+            (true, _, _) => "computed by the importer",
+            (_, false, _) => "infinite inputs",
+            (_, _, false) => "large",
             _ => "",
         };
-        return Ok(Some((Stage::Float, reason.to_owned())));
+        return Ok(Some(End::at(Stage::Float, reason)));
     }
     let compiled = match compile_case(&case, &graph) {
         Ok(compiled) => compiled,
-        Err(error) => return Ok(Some((Stage::NotCompiled, compile_reason(&error)))),
+        Err(error @ CompileError::Emitted(_)) => return Err(error.into()),
+        Err(error) => {
+            let reason = compile_reason(&error);
+            return Ok(Some(End::at(Stage::NotCompiled, reason)));
+        }
     };
     simulate(&case, &compiled)?;
-    let chosen = hash(&format!("{} {variant}", test.name)).is_multiple_of(ENCRYPTED_SHARE);
-    if !chosen || compiled.report.key_bytes > LARGEST_KEYS {
-        return Ok(Some((Stage::Simulated, String::new())));
-    }
-    if until == Until::Encrypted {
+    let chosen = share(test, variant, ENCRYPTED_SHARE) && compiled.report.key_bytes <= LARGEST_KEYS;
+    if chosen && until == Until::Encrypted {
         run_encrypted(&case, &compiled)?;
     }
-    Ok(Some((Stage::Encrypted, String::new())))
+    Ok(Some(End {
+        stage: match chosen {
+            true => Stage::Encrypted,
+            false => Stage::Simulated,
+        },
+        reason: String::new(),
+        levels: Some(compiled.report.levels),
+    }))
 }
 
 fn is_small(case: &Case) -> bool {
@@ -148,6 +173,12 @@ fn compile_reason(error: &CompileError) -> String {
             let first = parts.first().map_or("", |part| part.operator.as_str());
             format!("unsupported: {first}")
         }
+        CompileError::Domain { function, .. } => {
+            format!("{function} has no value in the range of its arguments")
+        }
+        CompileError::Jump { function, .. } => {
+            format!("{function} jumps in the range of its arguments")
+        }
         CompileError::Approximation { .. } => "no polynomials are close enough".to_owned(),
         CompileError::TooDeep(_) => "too many levels".to_owned(),
         CompileError::Precision { .. } => "no secure parameters are precise enough".to_owned(),
@@ -156,9 +187,12 @@ fn compile_reason(error: &CompileError) -> String {
     }
 }
 
-/// FNV-1a: which cases are run on ciphertexts depends on their names alone.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+/// Whether a case belongs to the one in `count` that is chosen by names alone.
+pub fn share(test: &NodeTest, variant: Variant, count: u64) -> bool {
+    let name = format!("{} {variant}", test.name);
+    // FNV-1a.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    });
+    hash.is_multiple_of(count)
 }

@@ -25,10 +25,14 @@ const ELEMENTWISE: &[&str] = &[
     "Erf",
     "Exp",
     "Gelu",
+    "Greater",
+    "GreaterOrEqual",
     "HardSigmoid",
     "HardSwish",
     "Identity",
     "LeakyRelu",
+    "Less",
+    "LessOrEqual",
     "Log",
     "Max",
     "Mean",
@@ -100,7 +104,7 @@ pub(crate) fn wrap(mut it: Wrap<'_>) -> Option<Wrapped> {
             let default = if it.operator_set < 13 { 1 } else { -1 };
             shift_attribute(node, "axis", default);
         }
-        "ArgMax" | "Split" => shift_attribute(node, "axis", 0),
+        "ArgMax" | "ArgMin" | "Split" => shift_attribute(node, "axis", 0),
         "Gather" if it.data == [true, false] => shift_attribute(node, "axis", 0),
         "Concat" => {
             find(node, "axis")?;
