@@ -1,6 +1,5 @@
 //! Names of models and versions: what may stand in a path and a URL.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 /// Longest name of a model.
@@ -12,44 +11,47 @@ pub(crate) fn is_model_name(name: &str) -> bool {
     (1..=LONGEST).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(fine)
 }
 
-/// A version: numbers with dots between them, ordered as such.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Version(Vec<u64>);
+/// A version: numbers with dots between them, ordered as such. Some people write a `v` before them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version {
+    numbers: Vec<u64>,
+    v: bool,
+}
 
 impl Version {
     /// A version of one number.
     pub(crate) fn number(number: u64) -> Self {
-        Self(vec![number])
+        Self {
+            numbers: vec![number],
+            v: false,
+        }
     }
 
-    /// Reads `2`, or `1.2.3`.
+    /// Reads `2`, `1.2.3` or `v1.2.3`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() > LONGEST {
             return None;
         }
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let parts = text.split('.');
+        let bare = text.strip_prefix('v');
+        let parts = bare.unwrap_or(text).split('.');
         let parts = parts.map(|part| digits(part).then(|| part.parse().ok()).flatten());
-        parts.collect::<Option<_>>().map(Self)
-    }
-}
-
-impl Ord for Version {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Version {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+        let numbers = parts.collect::<Option<_>>()?;
+        Some(Self {
+            numbers,
+            v: bare.is_some(),
+        })
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.0.iter().enumerate() {
-            let dot = if index == 0 { "" } else { "." };
+        for (index, part) in self.numbers.iter().enumerate() {
+            let dot = match (index, self.v) {
+                (0, true) => "v",
+                (0, false) => "",
+                _ => ".",
+            };
             write!(out, "{dot}{part}")?;
         }
         Ok(())
@@ -80,7 +82,17 @@ mod tests {
         assert!(parse("1.2.3") > parse("1.2"));
         assert_eq!(parse("007"), parse("7"));
         assert_eq!(parse("1.2.3").to_string(), "1.2.3");
-        for bad in ["", "1.", "v1", "+1", "-1", "99999999999999999999", "1..2"] {
+        assert_eq!(parse("v1.2.3").to_string(), "v1.2.3");
+        for bad in [
+            "",
+            "1.",
+            "v",
+            "vv1",
+            "+1",
+            "-1",
+            "99999999999999999999",
+            "1..2",
+        ] {
             assert_eq!(Version::parse(bad), None, "{bad}");
         }
     }
