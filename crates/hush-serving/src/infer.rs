@@ -105,6 +105,7 @@ impl Encrypted<'_> {
             model: self.model.name.as_str().into(),
             identity: Arc::clone(&identity.name),
             bytes: bytes.saturating_add(self.keys.load_bytes(&record)),
+            held: arrived,
         };
         let stop = self.scheduler.stop(deadline);
         let _cancelled = stop.cancel_on_drop();
@@ -131,6 +132,7 @@ impl Encrypted<'_> {
             // A panic here would end the process.
             let answer = catch_unwind(AssertUnwindSafe(|| run.answer()));
             store.trim();
+            drop(store);
             // The caller may have gone.
             let _ = done.send(answer.unwrap_or_else(|_| Err(broken())));
         });

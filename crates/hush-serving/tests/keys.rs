@@ -329,6 +329,7 @@ async fn limits_of_size_share_and_number() {
     };
     let keys = limited(&|options| options.largest = size - 1);
     assert_eq!(kind(ann.try_upload(&keys).await), ErrorKind::TooLarge);
+    drop(keys);
 
     let keys = limited(&|options| options.each = 2 * size);
     for _ in 0..2 {
@@ -337,6 +338,7 @@ async fn limits_of_size_share_and_number() {
     assert_eq!(kind(ann.try_upload(&keys).await), ErrorKind::TooLarge);
     let bob = User::new("bob", &spec);
     bob.try_upload(&keys).await.unwrap();
+    drop(keys);
 
     let keys = limited(&|options| options.uploads = 4);
     let begun = keys

@@ -152,3 +152,74 @@ impl Cache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use hush_ckks::primes::ntt_primes;
+    use hush_ckks::{Parameters, ParametersLiteral};
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn keys() -> EvaluationKeys {
+        let mut moduli = ntt_primes(12, 34, 3, &BTreeSet::new()).unwrap();
+        moduli.sort_unstable();
+        let parameters = Parameters::new(ParametersLiteral {
+            log_degree: 12,
+            special_moduli: moduli.split_off(2),
+            moduli,
+        });
+        EvaluationKeys::empty(&parameters.unwrap(), KeyId([1; 16]))
+    }
+
+    fn entry() -> Entry {
+        (KeyId([1; 16]), "digest".to_owned())
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_at_once_wait_for_the_same() {
+        let cache = Arc::new(Cache::new(0, Arc::default()));
+        let reads = Arc::new(AtomicUsize::new(0));
+        let load = || {
+            let reads = Arc::clone(&reads);
+            cache.load(entry(), move || {
+                reads.fetch_add(1, Ordering::SeqCst);
+                Ok(keys())
+            })
+        };
+        let (first, second) = tokio::join!(load(), load());
+        assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
+        assert!(cache.holds(&entry()));
+        load().await.unwrap();
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
+        cache.forget(KeyId([1; 16]));
+        assert!(!cache.holds(&entry()));
+        load().await.unwrap();
+        assert_eq!(reads.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_everybodys_and_not_kept() {
+        let cache = Arc::new(Cache::new(0, Arc::default()));
+        let failing = || cache.load(entry(), || Err(broken()));
+        let (first, second) = tokio::join!(failing(), failing());
+        for result in [first, second, cache.load(entry(), || panic!("a bug")).await] {
+            assert_eq!(result.err().unwrap().kind(), ErrorKind::Internal);
+        }
+        assert!(cache.load(entry(), || Ok(keys())).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_while_it_is_read_is_not_kept() {
+        let cache = Arc::new(Cache::new(0, Arc::default()));
+        let forgetting = Arc::clone(&cache);
+        let loaded = cache.load(entry(), move || {
+            forgetting.forget(KeyId([1; 16]));
+            Ok(keys())
+        });
+        assert!(loaded.await.is_ok());
+        assert!(!cache.holds(&entry()));
+    }
+}

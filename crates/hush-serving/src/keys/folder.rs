@@ -1,13 +1,17 @@
 //! Finished keys in a folder.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hush_ckks::KeyId;
 
 use crate::keys::storage::{Storage, id_of_record, record_name};
+
+/// How long another process may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A folder of data files and records, used by one process.
 pub(crate) struct Folder {
@@ -70,6 +74,24 @@ impl Storage for Folder {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes a folder for this process, for as long as the file is open. One that another process has is waited for a
+/// little: it may be about to end.
+pub(crate) fn lock(folder: &Path) -> io::Result<File> {
+    make_private(folder)?;
+    let file = File::create(folder.join("lock"))?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => {
+                return Err(io::Error::other("another server uses it"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PATIENCE / 50),
+        }
     }
 }
 

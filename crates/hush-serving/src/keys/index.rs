@@ -125,9 +125,13 @@ impl Index {
         self.storage.remove(&record.data_name())
     }
 
-    /// Reads the file of a key.
+    /// Reads the file of a key. If it is gone, another server replaced it: the record is then read again next time.
     pub(crate) fn data(&self, record: &Record) -> io::Result<Box<dyn Read + Send>> {
-        self.storage.open(&record.data_name())
+        let data = self.storage.open(&record.data_name());
+        if matches!(&data, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            self.known().remove(&record.id);
+        }
+        data
     }
 
     fn read(&self, id: KeyId) -> io::Result<Option<Arc<Record>>> {

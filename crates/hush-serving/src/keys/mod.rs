@@ -42,7 +42,9 @@ use crate::{ErrorKind, Identity, KeyStatistics, Role, ServingError};
 /// The evaluation keys of everybody. A key belongs to the identity that uploaded it: for others it is not there, except
 /// for administrators. Clones are handles of the same store.
 ///
-/// What was finished survives the process and the machine; what was not finished survives the process.
+/// What was finished is on the disk before [`Upload::finish`] returns, and survives the process and the machine. What
+/// was not finished survives the process, killed or not: it is not forced to the disk, so after a power failure an upload
+/// goes on from what is there, and its checksum decides.
 #[derive(Clone)]
 pub struct KeyStore(Arc<Inner>);
 
@@ -54,13 +56,15 @@ pub(crate) struct Inner {
     cache: Arc<Cache>,
     swept: Mutex<Instant>,
     statistics: Arc<KeyStatistics>,
+    /// Dropped last.
+    _lock: std::fs::File,
 }
 
 impl KeyStore {
     /// Opens the store: what was finished is there, what was not can be resumed. Blocks.
     ///
     /// # Errors
-    /// If the folder cannot be made or read, or the URL is not one that this build serves.
+    /// If the folder cannot be made or read, or another process uses it, or the URL is not one that this build serves.
     pub fn open(
         options: KeyStoreOptions,
         statistics: Arc<KeyStatistics>,
@@ -74,6 +78,7 @@ impl KeyStore {
                 ),
             )
         };
+        let lock = folder::lock(&options.folder).map_err(about)?;
         let storage = storage(&options)?;
         let index = Index::open(storage, Arc::clone(&statistics)).map_err(about)?;
         let staging = Staging::open(options.folder.join("uploads")).map_err(about)?;
@@ -86,6 +91,7 @@ impl KeyStore {
             cache,
             swept: Mutex::new(Instant::now()),
             statistics,
+            _lock: lock,
         }));
         store.0.sweep().map_err(failed)?;
         Ok(store)
@@ -196,11 +202,6 @@ impl Inner {
         self.cache.forget(record.id);
         self.statistics.uploads.add(1);
         Ok(record)
-    }
-
-    /// Drops the place of an upload that is over.
-    pub(crate) fn forget(&self, begun: &Begun) {
-        self.slots().remove(&(begun.id, begun.owner.clone()));
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<(KeyId, String), Arc<Slot>>> {

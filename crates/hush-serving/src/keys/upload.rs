@@ -14,6 +14,9 @@ use crate::{ErrorKind, ServingError};
 /// Bytes that are checked and stored at once.
 const BATCH: usize = 1 << 20;
 
+/// Pieces smaller than this are copied together.
+const SMALL: usize = 8 << 10;
+
 /// The place of one upload in memory, whether or not a part of it is under way.
 pub(crate) struct Slot {
     /// Locked while bytes are being checked and stored.
@@ -43,6 +46,8 @@ pub struct Upload {
     /// Where the next byte goes.
     offset: u64,
     pending: Vec<Bytes>,
+    /// What follows them: small pieces, copied, since each may keep a large buffer alive.
+    small: Vec<u8>,
     pending_bytes: usize,
 }
 
@@ -138,6 +143,7 @@ impl Upload {
             total: session.begun.total,
             offset: session.offset(),
             pending: Vec::new(),
+            small: Vec::new(),
             pending_bytes: 0,
         }
     }
@@ -173,7 +179,12 @@ impl Upload {
             ));
         }
         self.pending_bytes += bytes.len();
-        self.pending.push(bytes);
+        if bytes.len() < SMALL {
+            self.small.extend_from_slice(&bytes);
+        } else {
+            self.gather();
+            self.pending.push(bytes);
+        }
         if self.pending_bytes >= BATCH {
             self.flush().await?;
         }
@@ -207,7 +218,6 @@ impl Upload {
                     if let Some(session) = place.session.take() {
                         let _ = session.paths.remove();
                         slot.tell(None);
-                        store.inner().forget(&session.begun);
                     }
                 }
             }
@@ -225,6 +235,7 @@ impl Upload {
         if place.session.is_none() {
             return Err(self.refuse(place.failure()));
         }
+        self.gather();
         let chunks = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         let slot = Arc::clone(&self.slot);
@@ -237,6 +248,12 @@ impl Upload {
             drop(place);
         });
         Ok(())
+    }
+
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            self.pending.push(std::mem::take(&mut self.small).into());
+        }
     }
 
     async fn lock(&self) -> Result<OwnedMutexGuard<Place>, ServingError> {

@@ -119,9 +119,14 @@ impl Inner {
             *open = Some(Session::create(&self.staging, begun.clone()).map_err(failed)?);
             return Ok(());
         }
+        let found = self.staging.find(begun.id, &begun.owner);
+        let found = found.map_err(failed)?;
+        if found.is_none() {
+            // What was left open too long was swept.
+            *open = None;
+        }
         if open.is_none() {
-            let found = self.staging.find(begun.id, &begun.owner);
-            let Some((found, paths, _)) = found.map_err(failed)? else {
+            let Some((found, paths, _)) = found else {
                 return Err(ServingError::new(
                     ErrorKind::Conflict,
                     "no part of this key has arrived; begin at offset 0",
@@ -190,12 +195,19 @@ impl Inner {
 
     /// Drops an owner's upload of a key; whether there was one.
     pub(crate) fn discard_upload(&self, id: KeyId, owner: &str) -> io::Result<bool> {
-        let slot = self.slots().remove(&(id, owner.to_owned()));
-        if let Some(slot) = slot {
-            slot.take_over();
-            slot.session.blocking_lock().session = None;
-            slot.tell(None);
-        }
+        let name = (id, owner.to_owned());
+        let slot = {
+            let mut slots = self.slots();
+            if !slots.contains_key(&name) && self.staging.find(id, owner)?.is_none() {
+                return Ok(false);
+            }
+            Arc::clone(slots.entry(name).or_insert_with(|| Arc::new(Slot::new())))
+        };
+        // Nobody begins meanwhile.
+        let mut place = slot.session.blocking_lock();
+        place.session = None;
+        slot.take_over();
+        slot.tell(None);
         let Some((_, paths, _)) = self.staging.find(id, owner)? else {
             return Ok(false);
         };

@@ -45,6 +45,8 @@ struct State {
     running: usize,
     threads: usize,
     reserved: u64,
+    /// Memory that waiting requests take.
+    held: u64,
     /// Seconds that requests of a model take, lately.
     seconds: BTreeMap<Arc<str>, f64>,
     draining: bool,
@@ -54,8 +56,10 @@ struct State {
 pub(crate) struct Wanted {
     pub(crate) model: Arc<str>,
     pub(crate) identity: Arc<str>,
-    /// Memory that it takes, by estimate.
+    /// Memory that it takes when it runs, by estimate.
     pub(crate) bytes: u64,
+    /// Memory that it takes already while it waits.
+    pub(crate) held: u64,
 }
 
 impl Scheduler {
@@ -74,6 +78,7 @@ impl Scheduler {
                 running: 0,
                 threads: 0,
                 reserved: 0,
+                held: 0,
                 seconds: BTreeMap::new(),
                 draining: false,
             }),
@@ -112,7 +117,10 @@ impl Scheduler {
             let free = state.queue.len() == 0 && shared.fits(&state, wanted.bytes);
             let (all, own) = state.queue.waiting_for(&wanted.model, &wanted.identity);
             let most = shared.queue - shared.queue / 4;
-            if !free && (all >= shared.queue || own >= most) {
+            let crowded = shared
+                .memory
+                .is_some_and(|limit| state.held + wanted.held > limit);
+            if !free && (all >= shared.queue || own >= most || crowded) {
                 let message = format!(
                     "{all} requests wait for model `{}`, {own} of them yours; try again later",
                     wanted.model
@@ -121,6 +129,7 @@ impl Scheduler {
                 return Err(ServingError::new(ErrorKind::Busy { retry_after }, message));
             }
             state.tickets += 1;
+            state.held += wanted.held;
             let waiting = Waiting {
                 ticket: state.tickets,
                 estimate: state.seconds.get(&wanted.model).copied().unwrap_or(0.0),
@@ -247,6 +256,7 @@ impl Drop for Place<'_> {
         statistics.waiting.subtract(1);
         let removed = {
             let mut state = self.shared.state();
+            state.held -= self.wanted.held;
             state.queue.remove(&self.wanted.identity, self.ticket)
         };
         // Who was first in line may have held up others.

@@ -8,8 +8,8 @@ pub struct ScheduleOptions {
     pub threads: usize,
     /// Requests of one model that may wait; one identity may have three quarters of them.
     pub queue: usize,
-    /// Bytes that running requests may take together: ciphertexts, intermediate sums, keys being loaded. Estimates. No
-    /// limit if `None`.
+    /// Bytes that running requests may take together: ciphertexts, intermediate sums, keys being loaded. Estimates. Those
+    /// that wait may take as much for what was sent with them. No limit if `None`.
     pub memory: Option<u64>,
 }
 
