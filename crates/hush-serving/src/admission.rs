@@ -131,6 +131,20 @@ pub(crate) async fn count_body(
     next.run(request).await
 }
 
+/// What ended a body, from below whatever wraps it.
+///
+/// # Errors
+/// What is not of this crate.
+pub(crate) fn reason(error: axum::Error) -> Result<ServingError, axum::BoxError> {
+    let mut inner = error.into_inner();
+    loop {
+        inner = match inner.downcast::<axum::Error>() {
+            Ok(error) => error.into_inner(),
+            Err(other) => return other.downcast::<ServingError>().map(|error| *error),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

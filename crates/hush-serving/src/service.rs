@@ -95,9 +95,14 @@ impl Service {
         name: &str,
         version: Option<&str>,
     ) -> Result<bool, ServingError> {
+        identity.require_model(name)?;
+        let known = |status: &ModelStatus| {
+            status.name == name && version.is_none_or(|version| status.version == version)
+        };
         match self.find(identity, name, version) {
             Ok(_) => Ok(self.is_ready()),
-            Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
+            // One that is unloaded is not found, but it is known.
+            Err(_) if self.index().iter().any(known) => Ok(false),
             Err(error) => Err(error),
         }
     }

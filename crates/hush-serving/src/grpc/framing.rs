@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::Status;
 
+use crate::admission::reason;
 use crate::{ErrorKind, ServingError};
 
 /// Bytes before each message: whether it is compressed, and its length.
@@ -94,11 +95,7 @@ impl HttpBody for Framed {
 
 /// The status that belongs to what ended a body.
 fn status(error: axum::Error) -> Status {
-    let error = error.into_inner();
-    match error.downcast::<ServingError>() {
-        Ok(error) => Status::from(*error),
-        Err(error) => Status::from_error(error),
-    }
+    reason(error).map_or_else(Status::from_error, Status::from)
 }
 
 #[cfg(test)]

@@ -30,11 +30,18 @@ pub(super) struct Form {
 /// A request as the service takes it. Ciphertexts stay where they were received.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`], [`ErrorKind::Unimplemented`] for tensors in shared memory.
+/// [`ErrorKind::InvalidArgument`], [`ErrorKind::Unimplemented`] for tensors in shared memory,
+/// [`ErrorKind::DeadlineExceeded`].
 pub(super) fn from_message(
     message: ModelInferRequest,
     deadline: Option<Instant>,
 ) -> Result<(InferRequest, Form), ServingError> {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        return Err(ServingError::new(
+            ErrorKind::DeadlineExceeded,
+            "the deadline passed while the request arrived",
+        ));
+    }
     let raw = !message.raw_input_contents.is_empty();
     if raw && message.raw_input_contents.len() != message.inputs.len() {
         return Err(invalid(format!(
@@ -228,5 +235,11 @@ mod tests {
             error.to_string(),
             "the request has 1 inputs, but 2 entries in raw_input_contents"
         );
+    }
+
+    #[test]
+    fn nobody_waits_for_what_comes_too_late() {
+        let error = from_message(request(&[]), Some(Instant::now())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
     }
 }

@@ -13,6 +13,9 @@ use crate::models::scan::{Files, Scan, scan};
 use crate::models::{ModelMetadata, ModelState, ModelStatus, PlainModel};
 use crate::{ErrorKind, ServingError};
 
+/// Why a model is not available that somebody unloaded.
+const UNLOADED: &str = "unloaded";
+
 /// What answers for a version. A request keeps its own handle, so that it finishes on what it began with.
 #[derive(Clone)]
 pub(crate) enum Served {
@@ -126,8 +129,13 @@ impl Repository {
             } else {
                 &entry.reason
             };
+            // Trying again does not help: somebody has to load it.
+            let kind = match reason {
+                UNLOADED => ErrorKind::NotFound,
+                _ => ErrorKind::Unavailable,
+            };
             ServingError::new(
-                ErrorKind::Unavailable,
+                kind,
                 format!("version {version} of model `{name}` is not available: {reason}"),
             )
         })
@@ -250,7 +258,7 @@ impl Repository {
             let versions = models.get_mut(name).ok_or_else(|| no_model(name))?;
             for entry in versions.values_mut() {
                 *entry = Entry {
-                    reason: "unloaded".to_owned(),
+                    reason: UNLOADED.to_owned(),
                     ..Entry::default()
                 };
             }

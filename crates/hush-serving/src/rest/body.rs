@@ -10,6 +10,7 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use crate::admission::reason;
 use crate::raw::invalid;
 use crate::{ErrorKind, Limits, ServingError};
 
@@ -69,10 +70,7 @@ async fn received(mut body: Body, limit: usize) -> Result<Bytes, ServingError> {
 
 /// Why a body ended early.
 pub(super) fn broken(error: axum::Error) -> ServingError {
-    match error.into_inner().downcast::<ServingError>() {
-        Ok(error) => *error,
-        Err(_) => invalid("the request's body broke off"),
-    }
+    reason(error).unwrap_or_else(|_| invalid("the request's body broke off"))
 }
 
 fn too_large(limit: usize) -> ServingError {

@@ -49,7 +49,7 @@ fn parse(range: &str) -> Option<Part> {
     let (range, total) = range.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last, total) = (number(first)?, number(last)?, number(total)?);
-    (first <= last && last < total).then_some(Part {
+    (first <= last && last < total).then(|| Part {
         offset: first,
         length: last - first + 1,
         total,

@@ -1,12 +1,11 @@
 //! Who may do what: tokens, certificates, issuers.
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{Answer, Running};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use hush_serving::protocol::inference::{ModelReadyRequest, ServerLiveRequest};
@@ -14,7 +13,6 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::{Answer, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request};
 

@@ -1,9 +1,8 @@
 //! Tokens of an OpenID Connect issuer, which runs on loopback here.
 
-mod support;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::support::{Answer, Running};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
@@ -12,7 +11,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
-use support::{Answer, Running};
 
 struct Issuer {
     url: String,

@@ -1,15 +1,12 @@
 //! An encrypted model over both protocols: key up, ciphertext in, ciphertext out, decrypted.
 
-#[path = "../../hush-serving/tests/common/mod.rs"]
-mod common;
-mod support;
-
+use crate::common::{Sandbox, User};
+use crate::support::Running;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
-use common::{Sandbox, User};
 use hush_serving::protocol::hush::keys_client::KeysClient;
 use hush_serving::protocol::hush::{
     DeleteKeyRequest, GetClientRequest, KeyStatusRequest, ListKeysRequest, UploadKeyRequest,
@@ -19,7 +16,6 @@ use hush_serving::protocol::inference::model_infer_request::InferInputTensor;
 use hush_serving::protocol::inference::{ModelInferRequest, ModelMetadataRequest};
 use hush_serving::{CIPHERTEXTS, InferResponse};
 use serde_json::json;
-use support::Running;
 use tonic::Code;
 
 const VALUES: [f64; 3] = [0.5, -1.0, 1.5];
@@ -47,7 +43,7 @@ fn check(user: &User, file: Bytes) {
         model: "square".into(),
         version: "1".into(),
         id: String::new(),
-        outputs: vec![common::ciphertexts(file)],
+        outputs: vec![crate::common::ciphertexts(file)],
     };
     user.check(&response, &VALUES, 0.25);
 }

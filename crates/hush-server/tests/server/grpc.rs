@@ -1,9 +1,8 @@
 //! The protocol over gRPC, with models on plain tensors.
 
-mod support;
-
 use std::collections::HashMap;
 
+use crate::support::Running;
 use bytes::Bytes;
 use hush_serving::protocol::hush::keys_client::KeysClient;
 use hush_serving::protocol::hush::{GetClientRequest, KeyStatusRequest, UploadKeyRequest};
@@ -14,9 +13,8 @@ use hush_serving::protocol::inference::{
     ModelMetadataRequest, ModelReadyRequest, RepositoryIndexRequest, RepositoryModelLoadRequest,
     RepositoryModelUnloadRequest, ServerLiveRequest, ServerMetadataRequest, ServerReadyRequest,
 };
-use support::Running;
+use tonic::Code;
 use tonic::codec::CompressionEncoding;
-use tonic::{Code, Request};
 
 fn input(name: &str, values: Vec<i32>) -> InferInputTensor {
     InferInputTensor {
@@ -195,18 +193,6 @@ async fn models_are_unloaded_and_loaded() {
     let loaded = client.repository_model_load(request).await.unwrap();
     assert!(loaded.get_ref().is_loaded);
     client.model_infer(raw()).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_deadline_that_passed_is_refused() {
-    let server = Running::start(&[]).await;
-    let mut client = server.inference().await;
-    let mut request = Request::new(raw());
-    request
-        .metadata_mut()
-        .insert("grpc-timeout", "1n".parse().unwrap());
-    let refused = client.model_infer(request).await.unwrap_err();
-    assert_eq!(refused.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! Callers that mean harm: each gets an error or nothing, and the server answers the others.
 
-mod support;
-
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::support::Running;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use hush_serving::protocol::inference::ModelInferRequest;
-use support::Running;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;

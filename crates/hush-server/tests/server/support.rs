@@ -15,10 +15,10 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 
-pub struct Running {
-    pub http: SocketAddr,
-    pub grpc: SocketAddr,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Running {
+    pub(crate) http: SocketAddr,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) folder: tempfile::TempDir,
     client: Client<HttpConnector, Body>,
     stop: tokio::sync::oneshot::Sender<()>,
     task: tokio::task::JoinHandle<bool>,
@@ -26,30 +26,30 @@ pub struct Running {
 
 /// An answer with its whole body.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    pub fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         self.json()["error"].as_str().unwrap().to_owned()
     }
 }
 
 impl Running {
     /// Starts a server with the demo models and these settings.
-    pub async fn start(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), settings).await
     }
 
     /// [`Running::start`] with its keys in a folder that may have other files already.
-    pub async fn start_in(folder: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_in(folder: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
         let keys = folder.path().join("keys");
         let mut all = vec![
             ("http", "127.0.0.1:0"),
@@ -81,18 +81,18 @@ impl Running {
     }
 
     /// Stops it; whether every request had finished.
-    pub async fn stop(self) -> bool {
+    pub(crate) async fn stop(self) -> bool {
         self.stop.send(()).unwrap();
         self.task.await.unwrap()
     }
 
-    pub fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
         Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.http))
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.client.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Answer {
@@ -102,28 +102,28 @@ impl Running {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = self.request(Method::GET, path).body(Body::empty());
         self.send(request.unwrap()).await
     }
 
-    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = self.request(Method::POST, path).body(body.into());
         self.send(request.unwrap()).await
     }
 
-    pub async fn channel(&self) -> Channel {
+    pub(crate) async fn channel(&self) -> Channel {
         let endpoint = Endpoint::try_from(format!("http://{}", self.grpc)).unwrap();
         endpoint.connect().await.unwrap()
     }
 
     /// Whether gRPC answers.
-    pub async fn inference_or_error(&self) -> Result<(), tonic::transport::Error> {
+    pub(crate) async fn inference_or_error(&self) -> Result<(), tonic::transport::Error> {
         let endpoint = Endpoint::try_from(format!("http://{}", self.grpc))?;
         endpoint.connect().await.map(|_| ())
     }
 
-    pub async fn inference(&self) -> GrpcInferenceServiceClient<Channel> {
+    pub(crate) async fn inference(&self) -> GrpcInferenceServiceClient<Channel> {
         let client = GrpcInferenceServiceClient::new(self.channel().await);
         client.max_decoding_message_size(usize::MAX)
     }

@@ -1,13 +1,11 @@
 //! The protocol over HTTP, with models on plain tensors.
 
-mod support;
-
 use std::io::Write;
 
+use crate::support::Running;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use support::Running;
 
 fn simple() -> Value {
     let data: Vec<i32> = (0..16).collect();
