@@ -166,7 +166,6 @@ impl Session {
             let answer = match flight.land(watcher, done, total).await? {
                 Ok(answer) => answer,
                 Err(error) => {
-                    // The others fail as this one did, and are sent again as it is.
                     self.recover(error, watcher).await?;
                     flight.request = self.send(flight.file.clone(), options);
                     flight.land(watcher, done, total).await??
@@ -216,10 +215,11 @@ impl Session {
         Ok(finish_outputs(spec, outputs)?)
     }
 
-    /// Makes good what a refusal may come from: keys that the server has no more.
+    /// Makes good what a refusal may come from: keys that the server has no more. What is refused again was refused for
+    /// something else.
     ///
     /// # Errors
-    /// The refusal, if it comes from something else.
+    /// The refusal, if it is of another kind.
     async fn recover(&self, error: RemoteError, watcher: Watcher<'_>) -> Result<(), RemoteError> {
         if !matches!(error.refusal(), Some(Refusal::Invalid | Refusal::NotFound)) {
             return Err(error);
@@ -234,7 +234,8 @@ impl Session {
             _ if self.is_replaced().await => Err(RemoteError::ModelChanged {
                 model: self.model.name().name.clone(),
             }),
-            _ => Err(error),
+            // Another request of the same keys may have put them there meanwhile.
+            _ => Ok(()),
         }
     }
 

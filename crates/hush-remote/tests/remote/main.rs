@@ -1,0 +1,11 @@
+//! A data owner against a server in the same process, by both protocols.
+
+#[path = "../../../hush-serving/tests/common/mod.rs"]
+mod common;
+mod keys;
+mod predict;
+mod refused;
+mod server;
+mod tls;
+mod tunnel;
+mod upload;

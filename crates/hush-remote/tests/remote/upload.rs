@@ -1,0 +1,122 @@
+//! Uploads over a connection that breaks off.
+
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use hush_remote::{ConnectOptions, RemoteError};
+use hush_serving::{KeyState, KeyStatus};
+
+use crate::common::{Square, User};
+use crate::server::{Running, open, silent};
+use crate::tunnel::Tunnel;
+
+/// Keys of some megabytes.
+fn large() -> (Running, User) {
+    let model = || Square {
+        rotations: 150,
+        ..Square::default()
+    };
+    let running = Running::with(model(), |_| Vec::new());
+    let spec = running.sandbox.write("other.model", &model());
+    let user = User::new("local", &spec);
+    (running, user)
+}
+
+#[test]
+fn an_upload_that_breaks_off_goes_on_where_it_stood() {
+    let (running, user) = large();
+    let total = user.evaluation.len() as u64;
+    assert!(total > 6_000_000, "{total}");
+    for (scheme, address) in running.sockets() {
+        let tunnel = Tunnel::new(address, 3, total / 5);
+        let connection = open(&format!("{scheme}://{}", tunnel.address));
+        let mut furthest = 0;
+        let mut file = Cursor::new(&user.evaluation);
+        let status = connection.upload_key(&user.key_id(), &mut file, &mut |progress| {
+            assert_eq!(progress.total, Some(total));
+            furthest = furthest.max(progress.done);
+            ControlFlow::Continue(())
+        });
+        let status = status.unwrap();
+        assert!(status.complete);
+        assert_eq!((status.total, furthest), (total, total));
+        let passed = tunnel.passed.load(Ordering::SeqCst);
+        assert!(passed < total * 3 / 2, "{passed} bytes for {total}");
+        connection.delete_key(&user.key_id()).unwrap();
+    }
+}
+
+#[test]
+fn what_another_process_began_is_finished() {
+    let (running, user) = large();
+    for url in running.urls() {
+        let connection = open(&url);
+        let half = user.evaluation.len() as u64 / 2;
+        let mut file = Cursor::new(&user.evaluation);
+        let stopped =
+            connection.upload_key(
+                &user.key_id(),
+                &mut file,
+                &mut |progress| match progress.done < half {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                },
+            );
+        assert!(matches!(stopped, Err(RemoteError::Stopped)));
+        drop(connection);
+        let mut first = None;
+        let mut file = Cursor::new(&user.evaluation);
+        let status = open(&url).upload_key(&user.key_id(), &mut file, &mut |progress| {
+            first.get_or_insert(progress.done);
+            ControlFlow::Continue(())
+        });
+        assert!(status.unwrap().complete);
+        assert!(first.unwrap() > 0);
+        open(&url).delete_key(&user.key_id()).unwrap();
+    }
+}
+
+#[test]
+fn bytes_of_another_file_are_replaced_once() {
+    let (running, user) = large();
+    for url in running.urls() {
+        let other = User::new("local", &user.spec);
+        let mut mixed = user.evaluation.to_vec();
+        let length = mixed.len();
+        mixed[length / 4..].copy_from_slice(&other.evaluation[length / 4..]);
+        let begun: KeyStatus = tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let half = mixed[..length / 2].to_vec().into();
+            let keys = running.service.keys();
+            let total = length as u64;
+            let mut upload = keys
+                .begin(&hush_serving::Identity::local(), &user.key_id(), 0, total)
+                .await
+                .unwrap();
+            upload.write(half).await.unwrap();
+            upload.finish().await.unwrap()
+        });
+        assert_eq!(begun.state, KeyState::Uploading);
+        let mut file = Cursor::new(&user.evaluation);
+        let status = open(&url).upload_key(&user.key_id(), &mut file, &mut silent);
+        assert!(status.unwrap().complete);
+        open(&url).delete_key(&user.key_id()).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_key_is_refused_at_once() {
+    let running = Running::new();
+    for url in running.urls() {
+        let options = ConnectOptions::default();
+        let connection = hush_remote::Connection::open(&url, options).unwrap();
+        let mut file = Cursor::new(vec![7; 5000]);
+        let error = connection
+            .upload_key(&"0".repeat(32), &mut file, &mut silent)
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("not the announced file"),
+            "{error}"
+        );
+    }
+}
