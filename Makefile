@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-mnist test lint fmt bench bench-peers bench-operations bench-networks conformance readme doc
+.PHONY: help build demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks conformance readme doc
 
 CARGO ?= cargo
 
@@ -20,6 +20,9 @@ demo-mnist: ## encrypted recognition of handwritten digits from end to end
 
 test: ## every test, under each instruction set of this machine
 	@scripts/test
+
+python-test: ## install the Python package into an environment of its own and test it there
+	@scripts/python-tests
 
 lint: ## formatting, tidy rules, clippy and documentation without warnings
 	@scripts/lint

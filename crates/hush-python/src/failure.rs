@@ -10,6 +10,7 @@ use hush_graph::GraphError;
 use hush_keys::KeysError;
 use hush_onnx::ImportError;
 use hush_program::{ExchangeError, ProgramError};
+use hush_remote::RemoteError;
 use hush_runtime::RuntimeError;
 use hush_wire::WireError;
 use pyo3::prelude::*;
@@ -62,12 +63,12 @@ impl Failure {
 
 fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<ClientError>() {
+        return hint_of_client(error);
+    }
+    if let Some(error) = error.downcast_ref::<RemoteError>() {
         return match error {
-            ClientError::PassphraseNeeded => {
-                Some("pass passphrase=..., or set HUSH_PASSPHRASE".to_owned())
-            }
-            ClientError::Shape { .. } | ClientError::TensorCount { .. } => {
-                Some("`inputs` of the client spec has the names and shapes".to_owned())
+            RemoteError::Client(error) | RemoteError::Key { source: error, .. } => {
+                hint_of_client(error)
             }
             error => error.hint(),
         };
@@ -81,6 +82,18 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     error
         .downcast_ref::<ExchangeError>()
         .map(|error| error.hint().to_owned())
+}
+
+fn hint_of_client(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::PassphraseNeeded => {
+            Some("pass passphrase=..., or set HUSH_PASSPHRASE".to_owned())
+        }
+        ClientError::Shape { .. } | ClientError::TensorCount { .. } => {
+            Some("`inputs` of the client spec has the names and shapes".to_owned())
+        }
+        error => error.hint(),
+    }
 }
 
 /// Names of commands and options, as the functions and arguments are called.
@@ -122,6 +135,7 @@ from!(
     IsaError,
     KeysError,
     ProgramError,
+    RemoteError,
     RuntimeError,
     WireError,
     serde_json::Error,

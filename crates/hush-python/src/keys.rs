@@ -86,7 +86,7 @@ pub(crate) fn generate(
     let evaluation = task.watch(Output::create(&evaluation_path, Access::Shared)?);
     let mut rng = SecureRng::from_os()?;
     let key = generate_secret_key(spec, &mut rng)?;
-    let mut progress = |done, total| task.report(done, total);
+    let mut progress = |done, total| task.report("keys", done as u64, total as u64);
     let evaluation = write_evaluation_keys(spec, &key, &mut rng, evaluation, &mut progress)?;
     write_secret_key(&key, passphrase, &mut rng, &mut secret)?;
     evaluation.into_inner().commit()?;

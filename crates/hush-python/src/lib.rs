@@ -1,7 +1,7 @@
 //! The Python module `hushml`: arrays in, arrays out, everything between them in Rust.
 //!
 //! Start at [`steps`] (compile, keygen, encrypt, run, decrypt, simulate), then `task.rs` (how work runs beside
-//! Python). The folder `python/` holds the package around it: documentation, progress bars, scikit-learn and torch.
+//! Python) and `remote.rs` (a model on a server). The folder `python/` holds the package around it: documentation, progress bars, scikit-learn and torch.
 //!
 //! Invariants:
 //! - Python's lock is not held while anything is computed, read, written or sent;
@@ -21,6 +21,7 @@ mod files;
 mod inspect;
 mod keys;
 mod model;
+mod remote;
 mod steps;
 mod task;
 
@@ -40,6 +41,8 @@ mod _hushml {
     use crate::keys::Keys;
     #[pymodule_export]
     use crate::model::PyModel;
+    #[pymodule_export]
+    use crate::remote::{Client, connect};
     #[pymodule_export]
     use crate::steps::{
         compile, decrypt, encrypt, inspect_file, keygen, load_client, load_keys, load_model, run,

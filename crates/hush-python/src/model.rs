@@ -130,10 +130,10 @@ impl Owned {
             if let Some(keys) = kept.as_ref().filter(|keys| keys.key_id() == found) {
                 return Ok(Arc::clone(keys));
             }
-            let (mut done, total) = (0, reader.header().keys.len());
+            let (mut done, total) = (0, reader.header().keys.len() as u64);
             let keys = self.deployment()?.read_keys(reader, &mut || {
                 done += 1;
-                task.report(done, total);
+                task.report("load keys", done, total);
             })?;
             Ok(Arc::new(keys))
         };

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hush_client::{
-    Tensor, check_inputs, decrypt_flooded, finish_outputs, flooded_deviation, output_flooding,
-};
+use hush_client::{Tensor, check_inputs, decrypt_flooded, finish_outputs, output_flooding};
 use hush_compiler::{Calibration, Options};
 use hush_graph::Graph;
 use hush_keys::SecureRng;
@@ -163,7 +161,7 @@ pub(crate) fn encrypt(
     task::run(py, progress.as_ref(), move |task| {
         let output = task.watch(Vec::new());
         let mut rng = SecureRng::from_os()?;
-        let mut progress = |done, total| task.report(done, total);
+        let mut progress = |done, total| task.report("encrypt", done as u64, total as u64);
         let (output, _) =
             hush_client::encrypt(&spec, &tensors, &key, &mut rng, output, &mut progress)?;
         let warnings = arrays::outliers(&spec, &tensors);
@@ -228,7 +226,7 @@ impl Observer for Watcher<'_> {
 
     fn after(&mut self, _: usize, _: usize, _: &Instruction) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        self.task.report(done, self.total);
+        self.task.report("run", done as u64, self.total as u64);
     }
 }
 
@@ -242,35 +240,29 @@ pub(crate) fn decrypt<'py>(
     raw: bool,
     flood: Option<(u32, f64, u64)>,
     progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<(Bound<'py, PyAny>, Option<f64>)> {
+) -> PyResult<Bound<'py, PyAny>> {
     let spec = client.spec(py)?;
     let key = Arc::clone(&keys.get().secret);
     let bytes = ciphertexts.bytes();
     let theirs = Arc::clone(&spec);
-    let (outputs, deviation) = task::run(py, progress.as_ref(), move |task| {
+    let outputs = task::run(py, progress.as_ref(), move |task| {
         let spec = theirs;
         let input = task.watch(Cursor::new(&bytes[..]));
-        let mut progress = |done, total| task.report(done, total);
-        let (outputs, deviation) = match flood {
-            None => (
-                hush_client::decrypt(&spec, &key, input, &mut progress)?,
-                None,
-            ),
+        let mut progress = |done, total| task.report("decrypt", done as u64, total as u64);
+        let outputs = match flood {
+            None => hush_client::decrypt(&spec, &key, input, &mut progress)?,
             Some((bits, error, results)) => {
                 let flooding = output_flooding(&spec, error, bits, results)?;
                 let mut rng = SecureRng::from_os()?;
-                let outputs =
-                    decrypt_flooded(&spec, &key, input, &flooding, &mut rng, &mut progress)?;
-                (outputs, Some(flooded_deviation(&spec, &flooding)))
+                decrypt_flooded(&spec, &key, input, &flooding, &mut rng, &mut progress)?
             }
         };
-        let outputs = match raw {
-            true => outputs,
-            false => finish_outputs(&spec, outputs)?,
-        };
-        Ok((outputs, deviation))
+        match raw {
+            true => Ok(outputs),
+            false => Ok(finish_outputs(&spec, outputs)?),
+        }
     })?;
-    Ok((arrays::outputs(py, &spec, outputs, raw)?, deviation))
+    arrays::outputs(py, &spec, outputs, raw)
 }
 
 /// The outputs, and what to warn of.
@@ -304,7 +296,8 @@ fn simulate_tensors(
     let groups = samples.div_ceil(spec.packing.samples);
     let ran = AtomicUsize::new(0);
     let done = || {
-        task.report(ran.fetch_add(1, Ordering::Relaxed) + 1, groups);
+        let done = ran.fetch_add(1, Ordering::Relaxed) + 1;
+        task.report("simulate", done as u64, groups as u64);
         task.goes_on()
     };
     let source = model.source();

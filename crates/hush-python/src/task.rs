@@ -2,9 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,15 +23,17 @@ const STACK: usize = 8 << 20;
 #[derive(Default)]
 pub(crate) struct Task {
     cancelled: AtomicBool,
-    done: AtomicU64,
-    total: AtomicU64,
+    progress: Mutex<Option<Progress>>,
 }
 
+/// What is being done, and how much of it is; 0 in all where that is not known.
+type Progress = (&'static str, u64, u64);
+
 impl Task {
-    /// Tells how many steps of how many are done.
-    pub(crate) fn report(&self, done: usize, total: usize) {
-        self.total.store(total as u64, Ordering::Relaxed);
-        self.done.store(done as u64, Ordering::Relaxed);
+    /// Tells how many steps of how many are done; 0 of all where that is not known.
+    pub(crate) fn report(&self, stage: &'static str, done: u64, total: u64) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        *progress = Some((stage, done, total));
     }
 
     /// Whether to go on.
@@ -47,13 +49,10 @@ impl Task {
         }
     }
 
-    fn tell(&self, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let total = self.total.load(Ordering::Relaxed);
-        match progress {
-            Some(progress) if total > 0 => {
-                let done = self.done.load(Ordering::Relaxed);
-                progress.call1((done, total)).map(|_| ())
-            }
+    fn tell(&self, listener: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let progress = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match (listener, progress) {
+            (Some(listener), Some(progress)) => listener.call1(progress).map(|_| ()),
             _ => Ok(()),
         }
     }
@@ -96,7 +95,8 @@ impl<T: Write> Write for Watched<T> {
     }
 }
 
-/// Does work without Python's lock. `progress` is called with steps done and in all, now and then and at the end.
+/// Does work without Python's lock. `progress` is called with the stage, steps done and
+/// steps in all, now and then and at the end.
 ///
 /// # Errors
 /// What the work or `progress` fails with; KeyboardInterrupt and whatever else a signal handler raises. Work that

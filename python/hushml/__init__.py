@@ -1,0 +1,53 @@
+"""Machine-learning models on data that stays encrypted.
+
+At a server, four lines::
+
+    import hushml
+    client = hushml.connect("grpc://127.0.0.1:8081", model="cancer", keys="~/.hushml")
+    y = client.predict(x)
+
+Step by step: :func:`compile` and :func:`run` for the model's owner; :func:`keygen`, :func:`encrypt` and
+:func:`decrypt` for the data's. ``hushml.sklearn`` and ``hushml.torch`` compile fitted estimators and modules.
+"""
+
+from . import sklearn, torch
+from ._client import Client, connect
+from ._error import HushError, HushWarning
+from ._hushml import Ciphertexts, ClientSpec, Compiled, Keys, Model, __version__
+from ._steps import (
+    compile,
+    decrypt,
+    encrypt,
+    inspect,
+    keygen,
+    load_client,
+    load_keys,
+    load_model,
+    run,
+    simulate,
+)
+
+__all__ = [
+    "Ciphertexts",
+    "Client",
+    "ClientSpec",
+    "Compiled",
+    "HushError",
+    "HushWarning",
+    "Keys",
+    "Model",
+    "__version__",
+    "compile",
+    "connect",
+    "decrypt",
+    "encrypt",
+    "inspect",
+    "keygen",
+    "load_client",
+    "load_keys",
+    "load_model",
+    "run",
+    "simulate",
+    "sklearn",
+    "torch",
+]
