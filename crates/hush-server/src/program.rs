@@ -66,7 +66,9 @@ fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
         let stop = stop_signal()?;
         let server = Server::open(settings).await?;
         eprint!("{}", summary::summary(&server));
-        tracing::info!(http = ?server.http(), grpc = ?server.grpc(), "ready");
+        let display = tracing::field::display;
+        let (http, grpc) = (server.http().map(display), server.grpc().map(display));
+        tracing::info!(http, grpc, "ready");
         if !server.run(stop).await {
             tracing::warn!("some requests were stopped");
         }

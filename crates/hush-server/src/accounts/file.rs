@@ -206,7 +206,7 @@ mod tests {
                 expires: None,
             }],
         };
-        let text = write(&[account.clone()]);
+        let text = write(std::slice::from_ref(&account));
         let read = parse(&text).unwrap();
         assert_eq!(write(&read), text);
         assert_eq!(read[0].name, account.name);

@@ -120,7 +120,7 @@ impl Settings {
             connections: ConnectionLimits {
                 total: values.required("connections", count)?,
                 per_address: values.required("connections-per-address", count)?,
-                streams: values.required("streams", |text| whole(text))?,
+                streams: values.required("streams", whole)?,
                 header: values.required("max-header", header)?,
                 handshake_timeout: values.required("handshake-timeout", value::duration)?,
                 header_timeout: values.required("header-timeout", value::duration)?,

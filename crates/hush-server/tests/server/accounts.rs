@@ -28,7 +28,7 @@ fn token(file: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-async fn get_as(server: &Running, token: &str, path: &str) -> Answer {
+async fn fetch_as(server: &Running, token: &str, path: &str) -> Answer {
     let request = server
         .request(Method::GET, path)
         .header("authorization", format!("Bearer {token}"))
@@ -61,13 +61,13 @@ async fn tokens_open_what_their_account_may_use() {
         server.get("/metrics").await.status,
         StatusCode::UNAUTHORIZED
     );
-    let wrong = get_as(&server, "hush_wrong", "/v2/models/simple").await;
+    let wrong = fetch_as(&server, "hush_wrong", "/v2/models/simple").await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     assert_eq!(wrong.error(), "the token is unknown, revoked or expired");
 
-    let seen = get_as(&server, &alice, "/v2/models").await.json();
+    let seen = fetch_as(&server, &alice, "/v2/models").await.json();
     assert_eq!(seen["models"], serde_json::json!(["simple"]));
-    let hidden = get_as(&server, &alice, "/v2/models/sum-model").await;
+    let hidden = fetch_as(&server, &alice, "/v2/models/sum-model").await;
     assert_eq!(hidden.status, StatusCode::NOT_FOUND);
     let unload = "/v2/repository/models/simple/unload";
     assert_eq!(
@@ -75,11 +75,11 @@ async fn tokens_open_what_their_account_may_use() {
         StatusCode::FORBIDDEN
     );
     assert_eq!(
-        get_as(&server, &alice, "/metrics").await.status,
+        fetch_as(&server, &alice, "/metrics").await.status,
         StatusCode::FORBIDDEN
     );
     assert_eq!(
-        get_as(&server, &admin, "/metrics").await.status,
+        fetch_as(&server, &admin, "/metrics").await.status,
         StatusCode::OK
     );
 
@@ -100,13 +100,13 @@ async fn tokens_open_what_their_account_may_use() {
 
     token(&file, &["revoke", "alice"]);
     let mut tries = 0;
-    while get_as(&server, &alice, "/v2/models").await.status == StatusCode::OK {
+    while fetch_as(&server, &alice, "/v2/models").await.status == StatusCode::OK {
         tokio::time::sleep(Duration::from_millis(100)).await;
         tries += 1;
         assert!(tries < 100, "the revoked token still opens");
     }
     assert_eq!(
-        get_as(&server, &admin, "/v2/models").await.status,
+        fetch_as(&server, &admin, "/v2/models").await.status,
         StatusCode::OK
     );
 }

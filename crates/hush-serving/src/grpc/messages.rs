@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::contents;
 use super::protocol::inference::infer_parameter::ParameterChoice;
 use super::protocol::inference::model_infer_response::InferOutputTensor;
-use super::protocol::inference::{InferParameter, ModelInferRequest, ModelInferResponse};
+use super::protocol::inference::{
+    InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse,
+};
 use crate::raw::{data_type, from_raw, invalid, to_raw};
 use crate::{ErrorKind, InferRequest, InferResponse, ServingError, Tensor};
 
@@ -58,17 +60,17 @@ pub(super) fn from_message(
             return Err(in_shared_memory(name));
         }
         let data_type = data_type(name, &input.datatype)?;
-        let data = match (raw_contents.next(), input.contents) {
-            (Some(_), Some(_)) => {
+        // MLServer's client adds empty contents to what it sends raw.
+        let contents = input.contents.unwrap_or_default();
+        let empty = contents == InferTensorContents::default();
+        let data = match raw_contents.next() {
+            Some(_) if !empty => {
                 return Err(invalid(format!(
                     "tensor `{name}` is in contents, while the request has raw_input_contents too"
                 )));
             }
-            (Some(raw), None) => from_raw(name, data_type, &input.shape, raw)?,
-            (None, contents) => {
-                let contents = contents.unwrap_or_default();
-                contents::from_contents(name, data_type, &input.shape, contents)?
-            }
+            Some(raw) => from_raw(name, data_type, &input.shape, raw)?,
+            None => contents::from_contents(name, data_type, &input.shape, contents)?,
         };
         inputs.push(Tensor {
             name: input.name,
