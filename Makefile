@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks conformance readme doc
+.PHONY: help build demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy readme doc
 
 CARGO ?= cargo
 
@@ -33,7 +33,7 @@ fmt: ## format the Rust sources
 bench: ## benches of every engine operation
 	$(CARGO) bench -p hush-bench
 
-bench-peers: bench-operations bench-networks ## measure everything beside peers; writes docs/benchmarks.md
+bench-peers: bench-operations bench-networks bench-serving ## measure everything beside peers; writes docs/benchmarks.md
 
 bench-operations: ## the part of it beside TenSEAL and OpenFHE
 	@scripts/peers/run
@@ -44,6 +44,12 @@ bench-networks: ## the part of it on networks, beside Orion; HUSH_DATA names the
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
 	$(CARGO) build --release -p hush-server
 	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+
+bench-serving: ## the part of it on the server under load, beside MLServer
+	@scripts/peers/run-serving
+
+check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
+	@scripts/deploy/run
 
 readme: build ## run the commands of README.md and paste what they print
 	@scripts/readme $(or $(CARGO_TARGET_DIR),target)/release

@@ -30,7 +30,8 @@ PEER_OPERATION = {"rotate_8_multiply_sum": "rotate_8_hoisted"}
 THREADED = {"rescale", "multiply_relinearize_rescale", "rotate", "rotate_8_hoisted", "rotate_8_multiply_sum"}
 MISSING = "–"
 # What the other part of the document begins with.
-NETWORKS = "\n## Networks\n"
+# Headings of the parts that other scripts write, in order; this one writes what is before them.
+NETWORKS, SERVING = "\n## Networks\n", "\n## Serving\n"
 
 
 class Measured:
@@ -300,15 +301,22 @@ def report(results):
 
 
 def parts(text):
-    """The two parts of docs/benchmarks.md: what this script writes, and the networks of report_networks.py."""
-    first, heading, rest = text.partition(NETWORKS)
-    return first.rstrip("\n") + "\n", heading + rest
+    """The parts of docs/benchmarks.md by their headings; the first has none."""
+    text, serving, rest = text.partition(SERVING)
+    first, networks, middle = text.partition(NETWORKS)
+    return {"": first.rstrip("\n") + "\n", NETWORKS: networks + middle, SERVING: serving + rest}
+
+
+def write_part(target, heading, text):
+    """Replaces one part of the file and keeps the others."""
+    target = Path(target)
+    known = parts(target.read_text() if target.exists() else "# Benchmarks\n")
+    known[heading] = text
+    target.write_text("".join(known.values()))
 
 
 def main(source, target):
-    target = Path(target)
-    networks = parts(target.read_text())[1] if target.exists() else ""
-    target.write_text(report(json.loads(Path(source).read_text())) + networks)
+    write_part(target, "", report(json.loads(Path(source).read_text())))
 
 
 if __name__ == "__main__":

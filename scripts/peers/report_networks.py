@@ -8,7 +8,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from report import MISSING, NETWORKS, OURS, machine_line, parts, ratio, size, table
+from report import MISSING, NETWORKS, OURS, machine_line, ratio, size, table, write_part
 
 
 def seconds(value):
@@ -194,9 +194,7 @@ def report(results):
 
 
 def main(source, target):
-    target = Path(target)
-    first = parts(target.read_text())[0] if target.exists() else "# Benchmarks\n"
-    target.write_text(first + report(json.loads(Path(source).read_text())))
+    write_part(target, NETWORKS, report(json.loads(Path(source).read_text())))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tests of the benchmark report on invented results."""
 import json
+import tempfile
 import unittest
+from pathlib import Path
 from pathlib import Path
 
 import report
@@ -75,10 +77,16 @@ class ReportTest(unittest.TestCase):
         self.assertNotIn("##", text)
 
 
-    def test_the_part_about_networks_is_kept(self):
-        text = "# Benchmarks\n\nold\n\n## Networks\n\nkept\n"
-        self.assertEqual(report.parts(text), ("# Benchmarks\n\nold\n", "\n## Networks\n\nkept\n"))
-        self.assertEqual(report.parts("# Benchmarks\n"), ("# Benchmarks\n", ""))
+    def test_parts_of_other_scripts_are_kept(self):
+        text = "# Benchmarks\n\nold\n\n## Networks\n\nkept\n\n## Serving\n\nkept as well\n"
+        self.assertEqual(list(report.parts(text).values()),
+                         ["# Benchmarks\n\nold\n", "\n## Networks\n\nkept\n", "\n## Serving\n\nkept as well\n"])
+        self.assertEqual(list(report.parts("# Benchmarks\n").values()), ["# Benchmarks\n", "", ""])
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "benchmarks.md"
+            target.write_text(text)
+            report.write_part(target, report.NETWORKS, "\n## Networks\n\nnew\n")
+            self.assertEqual(target.read_text(), text.replace("kept\n\n", "new\n\n", 1))
 
 
 class NumberTest(unittest.TestCase):
