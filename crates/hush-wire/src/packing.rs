@@ -57,6 +57,63 @@ pub fn unpack(modulus: u64, bytes: &[u8], out: &mut [u64]) -> Result<(), WireErr
         packed_length(modulus, out.len()),
         "packed length"
     );
+    let done = unpack_blocks(modulus, bytes, out)?;
+    let read = done / BLOCK * residue_bits(modulus) as usize;
+    unpack_rest(modulus, &bytes[read..], &mut out[done..]).map_err(|error| match error {
+        WireError::Residue {
+            index,
+            value,
+            modulus,
+        } => WireError::Residue {
+            index: index + done,
+            value,
+            modulus,
+        },
+        other => other,
+    })
+}
+
+/// Residues that together begin and end at a byte.
+const BLOCK: usize = 8;
+
+/// Unpacks whole blocks while each residue lies in one word that can be read; returns how many residues that are.
+fn unpack_blocks(modulus: u64, bytes: &[u8], out: &mut [u64]) -> Result<usize, WireError> {
+    let bits = residue_bits(modulus) as usize;
+    // A residue begins up to 7 bits into its word.
+    if bits == 0 || bits > 57 {
+        return Ok(0);
+    }
+    let mask = u64::MAX >> (64 - bits);
+    let mut done = 0;
+    for block in out.chunks_exact_mut(BLOCK) {
+        let start = done / BLOCK * bits;
+        let Some(bytes) = bytes.get(start..start + bits + 8) else {
+            break;
+        };
+        let mut fine = true;
+        for (index, slot) in block.iter_mut().enumerate() {
+            let first = index * bits;
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[first / 8..first / 8 + 8]);
+            *slot = u64::from_le_bytes(word) >> (first % 8) & mask;
+            fine &= *slot < modulus;
+        }
+        if !fine {
+            let found = block.iter().position(|&value| value >= modulus);
+            let index = found.unwrap_or(0);
+            return Err(WireError::Residue {
+                index: done + index,
+                value: block[index],
+                modulus,
+            });
+        }
+        done += BLOCK;
+    }
+    Ok(done)
+}
+
+/// Unpacks word by word, and checks the padding at the end.
+fn unpack_rest(modulus: u64, bytes: &[u8], out: &mut [u64]) -> Result<(), WireError> {
     let bits = residue_bits(modulus);
     let mask = if bits == 64 {
         u64::MAX
@@ -150,6 +207,25 @@ mod tests {
             unpack(modulus, &[0b101_001], &mut [0; 2]),
             Err(WireError::Residue { index: 1, .. })
         ));
+    }
+
+    #[test]
+    fn a_residue_at_the_modulus_is_found_wherever_it_stands() {
+        let modulus = (1 << 45) - 1;
+        let good = vec![modulus - 1; 100];
+        let mut bytes = Vec::new();
+        pack(modulus, &good, &mut bytes).unwrap();
+        for index in 0..good.len() {
+            // The lowest bit of the residue: 2^45 - 2 becomes the modulus.
+            let bit = 45 * index;
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let found = unpack(modulus, &changed, &mut [0; 100]);
+            assert!(
+                matches!(found, Err(WireError::Residue { index: i, value, .. }) if i == index && value == modulus),
+                "{index}"
+            );
+        }
     }
 
     #[test]
