@@ -28,6 +28,16 @@ impl NodeTest {
         self.model.graph.as_ref().map_or(&[], |graph| &graph.node)
     }
 
+    /// Elements of its largest input or output.
+    pub fn elements(&self) -> usize {
+        let inputs = self.inputs.iter().map(|input| {
+            let extents = input.dims.iter().map(|&extent| extent as usize);
+            extents.product::<usize>()
+        });
+        let outputs = self.outputs.iter().map(|output| output.data.len());
+        inputs.chain(outputs).max().unwrap_or(0)
+    }
+
     /// The names of its operators, in order.
     pub fn operators(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.nodes().iter().map(|node| &*node.op_type).collect();

@@ -1,8 +1,8 @@
 //! Runs the node tests and writes their table and the page of operators.
 //!
-//! usage: cargo run -p hush-conformance [float | simulated | encrypted [part of a test's name]]
+//! usage: cargo run -p hush-conformance [page | float | simulated | encrypted [part of a test's name]]
 //!
-//! With a stage it prints the table up to there and writes nothing.
+//! With a stage it prints the table up to there and writes nothing; `page` writes the page from the table as it is.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -19,9 +19,16 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let until = match arguments.first().map(String::as_str) {
         None | Some("encrypted") => Until::Encrypted,
+        Some("page") => {
+            let table = std::fs::read_to_string(outcome::path())?;
+            return Ok(std::fs::write(
+                operators_page::path(),
+                operators_page::render(&table)?,
+            )?);
+        }
         Some("float") => Until::Float,
         Some("simulated") => Until::Simulated,
-        Some(other) => bail!("`{other}` is none of `float`, `simulated` and `encrypted`"),
+        Some(other) => bail!("`{other}` is none of `page`, `float`, `simulated` and `encrypted`"),
     };
     let (mut tests, left_out) = read()?;
     if let Some(part) = arguments.get(1) {

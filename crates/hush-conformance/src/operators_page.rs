@@ -25,7 +25,7 @@ Whatever depends on constants alone is computed while the model is imported. The
 
 The first dimension of every value is the batch, and nothing computes across samples. The last column counts node tests
 of the operator alone: right on floats, and of these right with the arithmetic of encryption, out of all there are. Tests
-of more than 256 elements a sample are run on floats only; those on other numbers than floats, truth values and 32- or
+of more than 4096 elements a sample, 256 for maxima, are run on floats only; those on other numbers than floats, truth values and 32- or
 64-bit integers, and those of more than 100 kB, are left out. What stops the others is in
 [outcomes.csv](../crates/hush-conformance/outcomes.csv), and why that may be so in
 [refusals.csv](../crates/hush-conformance/refusals.csv).

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use hush_compiler::CompileError;
-use hush_graph::{Tensor, evaluate};
+use hush_graph::{BinaryOperator, Graph, Operator, Tensor, evaluate};
 use hush_onnx::ImportError;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -16,7 +16,9 @@ use crate::outcome::{Outcome, Stage};
 use crate::protected::{compile_case, run_encrypted, simulate};
 
 /// Samples with more elements, on either side, are not compiled: the table is about operators, not sizes.
-pub const LARGEST_SAMPLE: usize = 256;
+pub const LARGEST_SAMPLE: usize = 4096;
+/// The same for maxima and minima, which take long to compile.
+pub const LARGEST_COMPARED: usize = 256;
 /// One in so many simulated cases is run on ciphertexts too.
 pub const ENCRYPTED_SHARE: u64 = 8;
 /// Cases that need more keys are not run on ciphertexts.
@@ -118,8 +120,8 @@ fn attempt(test: &NodeTest, variant: Variant, batch: Batch, until: Until) -> Res
     compare_floats(&evaluate(&graph, &case.inputs)?, &case.expected)?;
     let computed = variant == Variant::Constant;
     let finite = case.inputs.iter().all(Tensor::is_finite);
-    if computed || until == Until::Float || !finite || !is_small(&case) {
-        let reason = match (computed, finite, is_small(&case)) {
+    if computed || until == Until::Float || !finite || !is_small(&case, &graph) {
+        let reason = match (computed, finite, is_small(&case, &graph)) {
             (true, _, _) => "computed by the importer",
             (_, false, _) => "infinite inputs",
             (_, _, false) => "large",
@@ -150,9 +152,17 @@ fn attempt(test: &NodeTest, variant: Variant, batch: Batch, until: Until) -> Res
     }))
 }
 
-fn is_small(case: &Case) -> bool {
+fn is_small(case: &Case, graph: &Graph) -> bool {
+    let compares = graph.nodes().iter().any(|node| {
+        let binary = |wanted| node.operator == Operator::Binary(wanted);
+        binary(BinaryOperator::Maximum) || binary(BinaryOperator::Minimum)
+    });
+    let largest = match compares {
+        true => LARGEST_COMPARED,
+        false => LARGEST_SAMPLE,
+    };
     let mut tensors = case.inputs.iter().chain(&case.expected);
-    tensors.all(|tensor| tensor.data().len() / tensor.shape()[0].max(1) <= LARGEST_SAMPLE)
+    tensors.all(|tensor| tensor.data().len() / tensor.shape()[0].max(1) <= largest)
 }
 
 /// What stands in the way, without the names of the model.

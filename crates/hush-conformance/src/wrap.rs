@@ -222,10 +222,7 @@ impl Wrap<'_> {
     }
 
     fn shift_axes(&mut self, position: usize) -> Option<()> {
-        let axes = match self.axes(position) {
-            Some(axes) => axes,
-            None => return None,
-        };
+        let axes = self.axes(position)?;
         self.set_axes(position, axes.into_iter().map(shift).collect());
         Some(())
     }

@@ -6,11 +6,12 @@ use hush_conformance::refusals::{class_of, classes};
 use hush_conformance::run::{Until, run, share};
 use hush_conformance::{NodeTest, Outcome, Stage, case::Variant, operators_page, outcome, read};
 
-/// Programs of up to so many levels are all compiled again and simulated.
+/// Programs of up to so many levels, for tests of up to so many elements, are all compiled again and simulated.
 const SHALLOW: usize = 5;
-/// Of those with more, up to so many, one in [`DEEP_SHARE`]; of even deeper ones, which take long to compile, none.
-const DEEP: usize = 12;
-const DEEP_SHARE: u64 = 8;
+const SMALL: usize = 512;
+/// Of the others up to so many levels one in [`SHARE`]; of even deeper ones, which take long to compile, none.
+const DEEP: usize = 10;
+const SHARE: u64 = 16;
 
 /// The rows of the table, as text, by release, test and data.
 fn stored() -> BTreeMap<[String; 3], csv::StringRecord> {
@@ -27,8 +28,8 @@ fn stored() -> BTreeMap<[String; 3], csv::StringRecord> {
 fn until(row: Option<&csv::StringRecord>, test: &NodeTest, variant: Variant) -> Until {
     let levels: Option<usize> = row.and_then(|row| row[5].parse().ok());
     match levels {
-        Some(levels) if levels <= SHALLOW => Until::Encrypted,
-        Some(levels) if levels <= DEEP && share(test, variant, DEEP_SHARE) => Until::Encrypted,
+        Some(levels) if levels <= SHALLOW && test.elements() <= SMALL => Until::Encrypted,
+        Some(levels) if levels <= DEEP && share(test, variant, SHARE) => Until::Encrypted,
         Some(_) => Until::Float,
         None => Until::Encrypted,
     }
