@@ -182,6 +182,21 @@ fn arguments_outside_of_a_domain_are_refused() {
 }
 
 #[test]
+fn jumps_are_refused_where_arguments_meet_them() {
+    let mut random = Random::new(21);
+    let data = random.tensor(&[64, 5], 1.0);
+    let jumps = [Function::ThresholdedRelu { alpha: 0.25 }];
+    let model = graph(&mut random, &[5, 4, 2], &jumps, 0.0);
+    let refused = run(&model, data.clone(), &precise(1e-2)).unwrap_err();
+    assert!(
+        matches!(refused, CompileError::Jump { at: 0.25, .. }),
+        "{refused}"
+    );
+    let above = graph(&mut random, &[5, 4, 2], &jumps, 9.0);
+    run(&above, data, &precise(1e-2)).unwrap();
+}
+
+#[test]
 fn absolute_values_get_even_polynomials() {
     let mut random = Random::new(13);
     let graph = graph(&mut random, &[8, 12, 3], &[Function::Abs], 0.2);
