@@ -109,7 +109,7 @@ const CATALOGUE: &[SupportedOperator] = &[
     entry("Not", 7, Linear, "of a comparison"),
     entry("PRelu", 7, Polynomial, "slopes that depend on the data cost a product more"),
     entry("Pad", 7, Linear, "constant pads; not along the batch"),
-    entry("Pow", 7, Polynomial, "constant exponent or constant base"),
+    entry("Pow", 7, Polynomial, "constant exponents, up to 16 different ones, or constant base"),
     entry("Reciprocal", 7, Polynomial, "values that keep away from zero"),
     entry("ReduceL1", 7, Polynomial, "within a sample"),
     entry("ReduceL2", 7, Polynomial, "within a sample; sums of squares that keep away from zero"),
