@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from numpy.typing import ArrayLike, NDArray
 
 __version__: str
 
-_Path = str | PathLike[str]
-_Inputs = ArrayLike | Mapping[str, ArrayLike]
-_Outputs = NDArray[Any] | dict[str, NDArray[Any]]
-_Progress = Callable[[str, int, int], object] | None
+_Path: TypeAlias = str | PathLike[str]
+_Inputs: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
+_Outputs: TypeAlias = NDArray[Any] | dict[str, NDArray[Any]]
+_Progress: TypeAlias = Callable[[str, int, int], object] | None
 
 @final
 class ClientSpec:
