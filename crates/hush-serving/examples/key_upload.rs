@@ -1,6 +1,7 @@
 //! How fast a file of evaluation keys is stored, checked and read again, and how much memory that takes.
 //!
-//! `cargo run --release -p hush-serving --example key_upload [MEGABYTES]`
+//! `cargo run --release -p hush-serving --example key_upload [MEGABYTES [FILE]]`; the keys, of id 0202…, are
+//! written to FILE as well, for trying out a server.
 
 use std::error::Error;
 use std::fs::File;
@@ -26,7 +27,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => 200,
     };
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("keys");
+    let path = match std::env::args_os().nth(2) {
+        Some(path) => path.into(),
+        None => folder.path().join("keys"),
+    };
     write_keys(&path, megabytes << 20)?;
     let total = path.metadata()?.len();
     let keys = KeyStore::open(

@@ -196,7 +196,10 @@ impl KeyStore {
 
 impl Inner {
     /// Makes a whole upload a key.
-    pub(crate) fn publish(&self, session: &session::Session) -> Result<Arc<Record>, ServingError> {
+    pub(crate) fn publish(
+        &self,
+        session: &mut session::Session,
+    ) -> Result<Arc<Record>, ServingError> {
         let record = session.complete(self.options.lifetime)?;
         let record = self.index.publish(record, &session.paths.part)?;
         self.cache.forget(record.id);

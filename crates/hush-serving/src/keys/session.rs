@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -17,6 +18,9 @@ use crate::{ErrorKind, ServingError};
 /// A header names the switching keys, a few bytes each: this is far more than any has.
 const LONGEST_HEADER: u32 = 1 << 20;
 
+/// Bytes that the disk gets at once.
+const SENT_AT_ONCE: usize = 32 << 20;
+
 /// An unfinished upload. The part on disk holds exactly what was checked.
 pub(crate) struct Session {
     pub(crate) begun: Begun,
@@ -25,6 +29,9 @@ pub(crate) struct Session {
     check: EvaluationKeysCheck,
     /// Whether the header has been compared with what was announced.
     compared: bool,
+    /// Bytes stored since the last time they were sent to the disk, and who is doing that.
+    unsent: usize,
+    sending: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Session {
@@ -37,6 +44,8 @@ impl Session {
             paths,
             file,
             compared: false,
+            unsent: 0,
+            sending: None,
         })
     }
 
@@ -49,6 +58,8 @@ impl Session {
             paths,
             file: open.map_err(failed)?,
             compared: false,
+            unsent: 0,
+            sending: None,
         };
         let mut piece = vec![0; 1 << 20];
         loop {
@@ -76,20 +87,44 @@ impl Session {
         for chunk in chunks {
             self.check_piece(chunk)?;
             self.file.write_all(chunk).map_err(failed)?;
+            self.unsent += chunk.len();
+        }
+        if self.unsent >= SENT_AT_ONCE {
+            self.send().map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Has the disk write while more arrives, so that there is little left to wait for at the end, however large the
+    /// file and slow the disk.
+    fn send(&mut self) -> io::Result<()> {
+        self.sent()?;
+        let file = self.file.try_clone()?;
+        self.sending = Some(std::thread::spawn(move || file.sync_data()));
+        self.unsent = 0;
+        Ok(())
+    }
+
+    /// Waits until what was sent is there.
+    fn sent(&mut self) -> io::Result<()> {
+        match self.sending.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(io::Error::other("the thread that writes failed")),
+            Some(Ok(result)) => result,
+            None => Ok(()),
+        }
     }
 
     /// Checks that all is there and makes it durable: the record of the key.
     ///
     /// # Errors
     /// As [`Session::store`].
-    pub(crate) fn complete(&self, lifetime: Option<Duration>) -> Result<Record, ServingError> {
+    pub(crate) fn complete(&mut self, lifetime: Option<Duration>) -> Result<Record, ServingError> {
         let digest = self.check.finish().map_err(|error| refused(&error))?;
+        self.sent().map_err(failed)?;
+        self.file.sync_all().map_err(failed)?;
         let Some(header) = self.check.header() else {
             return Err(refused(&"it has no header"));
         };
-        self.file.sync_all().map_err(failed)?;
         let created = SystemTime::now();
         Ok(Record {
             id: self.begun.id,

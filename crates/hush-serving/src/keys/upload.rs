@@ -207,7 +207,7 @@ impl Upload {
         }
         let (store, slot) = (self.store.clone(), Arc::clone(&self.slot));
         let done = tokio::task::spawn_blocking(move || {
-            let done = match &place.session {
+            let done = match &mut place.session {
                 Some(session) => store.inner().publish(session),
                 None => Err(place.failure()),
             };
