@@ -1,22 +1,28 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy readme doc
+.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy readme doc
 
 CARGO ?= cargo
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 help: ## list the targets
 	@echo "usage: make TARGET"
 	@echo
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the hush command line (release)
-	$(CARGO) build --release -p hush-cli
+build: ## build the hush command line and the server (release)
+	$(CARGO) build --release -p hush-cli -p hush-server
 
-demo: ## encrypted breast-cancer diagnosis from end to end
-	$(CARGO) run --release -p hush-cli --bin hush -- demo
+install: ## hush and hush-server into cargo's folder of programs, hushml into the current Python
+	$(CARGO) install --locked --path crates/hush-cli
+	$(CARGO) install --locked --path crates/hush-server
+	python3 -m pip install ./python
 
-demo-mnist: ## encrypted recognition of handwritten digits from end to end
-	$(CARGO) run --release -p hush-cli --bin hush -- demo --model mnist-cryptonets
-	$(CARGO) run --release -p hush-cli --bin hush -- demo --model mnist-lenet5
+demo: build ## encrypted breast-cancer diagnosis from end to end, and as a service
+	@$(BINARIES)/hush demo
+
+demo-mnist: build ## encrypted recognition of handwritten digits from end to end
+	@$(BINARIES)/hush demo --model mnist-cryptonets
+	@$(BINARIES)/hush demo --model mnist-lenet5
 
 test: ## every test, under each instruction set of this machine
 	@scripts/test
@@ -41,18 +47,18 @@ bench-operations: ## the part of it beside TenSEAL and OpenFHE
 bench-networks: ## the part of it on networks, beside Orion; HUSH_DATA names the folder of networks and images
 	@scripts/peers/run-networks
 
+bench-serving: ## the part of it on the server under load, beside MLServer
+	@scripts/peers/run-serving
+
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
 	$(CARGO) build --release -p hush-server
 	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
-
-bench-serving: ## the part of it on the server under load, beside MLServer
-	@scripts/peers/run-serving
 
 check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
 	@scripts/deploy/run
 
 readme: build ## run the commands of README.md and paste what they print
-	@scripts/readme $(or $(CARGO_TARGET_DIR),target)/release
+	@scripts/readme $(BINARIES)
 
 doc: ## API documentation of every crate, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
