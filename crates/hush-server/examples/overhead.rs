@@ -1,25 +1,32 @@
 //! What the protocol costs: requests a second and their latencies with a model of one addition.
 //!
-//! `overhead HTTP GRPC [SECONDS]` asks a server that runs with `--demo-models`, over one connection and over sixteen, one
-//! request at a time on each.
+//! `overhead HTTP GRPC [SECONDS [KEYS]]` asks a server that runs with `--demo-models`, over one connection and over
+//! sixteen, one request at a time on each; then it uploads KEYS, a file of evaluation keys of id 0202…
 
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hush_serving::protocol::hush::UploadKeyRequest;
+use hush_serving::protocol::hush::keys_client::KeysClient;
 use hush_serving::protocol::inference::ModelInferRequest;
 use hush_serving::protocol::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use hush_serving::protocol::inference::model_infer_request::InferInputTensor;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use tonic::transport::{Channel, Endpoint};
+
+/// Bytes of a part of an upload.
+const PART: usize = 1 << 20;
 
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let (Some(http), Some(grpc)) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: overhead HTTP GRPC [SECONDS]");
+        eprintln!("usage: overhead HTTP GRPC [SECONDS [KEYS]]");
         return;
     };
     let seconds = arguments.next().and_then(|text| text.parse().ok());
@@ -31,6 +38,41 @@ async fn main() {
         let latencies = together(connections, |_| call(grpc.clone(), time)).await;
         report("gRPC", connections, latencies, time);
     }
+    if let Some(path) = arguments.next() {
+        let file = Bytes::from(std::fs::read(path).expect("a file of keys"));
+        let megabytes = file.len() as f64 / 1e6;
+        let begun = Instant::now();
+        upload(&grpc, file).await;
+        let rate = megabytes / begun.elapsed().as_secs_f64();
+        println!("gRPC upload of {megabytes:.0} MB: {rate:.0} MB/s");
+    }
+}
+
+async fn upload(address: &str, file: Bytes) {
+    let first = UploadKeyRequest {
+        key_id: "02".repeat(16),
+        total: file.len() as u64,
+        ..UploadKeyRequest::default()
+    };
+    let parts = (0..file.len())
+        .step_by(PART)
+        .map(move |start| UploadKeyRequest {
+            data: file.slice(start..file.len().min(start + PART)),
+            ..UploadKeyRequest::default()
+        });
+    let parts = tokio_stream::iter(std::iter::once(first).chain(parts));
+    let mut client = KeysClient::new(channel(address).await);
+    let status = client.upload_key(parts).await.expect("an answer");
+    assert!(status.get_ref().complete);
+}
+
+async fn channel(address: &str) -> Channel {
+    let endpoint = Endpoint::try_from(format!("http://{address}"));
+    endpoint
+        .expect("an address")
+        .connect()
+        .await
+        .expect("a connection")
 }
 
 async fn together<F: Future<Output = Vec<Duration>> + Send + 'static>(
@@ -86,13 +128,7 @@ async fn rest(address: String, time: Duration) -> Vec<Duration> {
 }
 
 async fn call(address: String, time: Duration) -> Vec<Duration> {
-    let endpoint = tonic::transport::Endpoint::try_from(format!("http://{address}"));
-    let channel = endpoint
-        .expect("an address")
-        .connect()
-        .await
-        .expect("a connection");
-    let mut client = GrpcInferenceServiceClient::new(channel);
+    let mut client = GrpcInferenceServiceClient::new(channel(&address).await);
     let input = |name: &str| InferInputTensor {
         name: name.into(),
         datatype: "INT32".into(),

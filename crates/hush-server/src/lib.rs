@@ -22,6 +22,7 @@ mod server;
 mod settings;
 mod summary;
 mod token_command;
+mod traces;
 mod traffic;
 
 pub use error::ServerError;

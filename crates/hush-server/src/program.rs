@@ -46,7 +46,6 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, ServerError> {
 
 fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
     let settings = Settings::new(layers)?;
-    logging::begin(settings.log);
     raise_file_limit();
     let threads = settings.threads;
     if threads > 0 {
@@ -63,6 +62,7 @@ fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
             source,
         })?;
     runtime.block_on(async {
+        let traces = logging::begin(&settings.log)?;
         let stop = stop_signal()?;
         let server = Server::open(settings).await?;
         eprint!("{}", summary::summary(&server));
@@ -73,6 +73,7 @@ fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
             tracing::warn!("some requests were stopped");
         }
         tracing::info!("stopped");
+        traces.finish();
         Ok(ExitCode::SUCCESS)
     })
 }

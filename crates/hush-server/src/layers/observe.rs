@@ -8,9 +8,13 @@ use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, Response};
 use axum::middleware::Next;
 
+use tracing::Instrument;
+use tracing::field::Empty;
+
 use super::authenticate::Asker;
 use super::is_grpc;
 use crate::connections::Peer;
+use crate::traces;
 use crate::traffic::Traffic;
 
 /// A request's number: the caller's own, or one that is made.
@@ -29,13 +33,16 @@ pub(crate) async fn observe(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let grpc = is_grpc(request.headers());
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
-    let mut response = next.run(request).await;
+    let span = tracing::info_span!("request", request = %id, %method, path, status = Empty);
+    traces::continue_from(&span, request.headers());
+    let mut response = next.run(request).instrument(span.clone()).await;
     let elapsed = begun.elapsed();
     let status = response.status().as_u16();
     // A call that is refused at once says so in the headers; one that answers does not.
     let code = response.headers().get("grpc-status");
     let code = code.and_then(|code| code.to_str().ok()?.parse::<u16>().ok());
     traffic.count(grpc, if grpc { code.unwrap_or(0) } else { status }, elapsed);
+    span.record("status", code.unwrap_or(status));
     let asker = response.extensions().get::<Asker>();
     let account = asker.map_or("", |asker| &asker.0);
     let quiet = is_probe(&path);

@@ -76,8 +76,10 @@ pub(crate) struct Oidc {
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Log {
+    /// Where traces are sent.
+    pub(crate) traces: Option<String>,
     pub(crate) level: tracing::Level,
     pub(crate) json: bool,
 }
@@ -130,6 +132,7 @@ impl Settings {
             },
             drain_timeout: values.required("drain-timeout", value::duration)?,
             log: Log {
+                traces: values.optional("otlp", traces)?,
                 level: values.required("log-level", |text| {
                     text.parse()
                         .map_err(|_| format!("`{text}` is none of error, warn, info, debug, trace"))
@@ -185,6 +188,14 @@ fn count(text: &str) -> Result<usize, String> {
 
 fn size(text: &str) -> Result<usize, String> {
     usize::try_from(value::bytes(text)?).map_err(|_| format!("`{text}` is beyond this machine"))
+}
+
+fn traces(url: &str) -> Result<String, String> {
+    if cfg!(feature = "otlp") {
+        Ok(url.to_owned())
+    } else {
+        Err("this build sends no traces; build it with `--features otlp`".into())
+    }
 }
 
 /// HTTP/1 takes no smaller buffer, HTTP/2 no larger header.

@@ -136,6 +136,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one(CONNECTIONS, "keep-alive", "TIME", "30s", "How often an HTTP/2 caller is asked whether it is still there"),
     one(CONNECTIONS, "drain-timeout", "TIME", "30s", "How long running requests may take after the signal to stop"),
     one(WATCHING, "log-level", "LEVEL", "info", "error, warn, info, debug or trace"),
+    one(WATCHING, "otlp", "URL", "", "Where OpenTelemetry traces are sent, by gRPC; needs a build with the cargo feature `otlp`"),
     one(WATCHING, "log-format", "FORMAT", "json", "json or text"),
 ];
 
