@@ -2,6 +2,7 @@
 
 pub mod latency;
 pub mod layout;
+mod outputs;
 pub mod throughput;
 
 use hush_program::{Instruction, Operation, PackingKind, ParameterSpec, Place, Program, Register};

@@ -61,7 +61,7 @@ pub fn pack(network: &Network, slots: usize, limit: usize) -> Option<Packed> {
             places: (0..elements).map(place).collect(),
         }
     };
-    Some(Packed {
+    Some(super::outputs::alike(Packed {
         kind: PackingKind::Throughput,
         slots,
         samples: slots,
@@ -82,7 +82,7 @@ pub fn pack(network: &Network, slots: usize, limit: usize) -> Option<Packed> {
             .collect(),
         groups: emitter.groups,
         notes: vec!["one ciphertext per element, one slot per sample".to_owned()],
-    })
+    }))
 }
 
 struct Emitter {

@@ -8,6 +8,7 @@ use super::rotations::Case;
 use super::{Limits, Packer, Plan};
 use crate::network::{Index, Port, Stage, StageKind};
 use crate::pack::layout::Layout;
+use crate::pack::outputs;
 use crate::pack::{Packed, Placement, Planned, Registers, Scaling};
 use hush_graph::SparseMatrix;
 
@@ -95,7 +96,7 @@ pub(super) fn emit(packer: &Packer<'_>, plan: &Plan, weights: bool) -> Packed {
         outputs.extend(registers);
         output_places.push(emitter.placement(emitter.layouts[&port.value], port));
     }
-    Packed {
+    outputs::alike(Packed {
         kind: PackingKind::Latency,
         slots: slots * limits.samples,
         samples: limits.samples,
@@ -108,7 +109,7 @@ pub(super) fn emit(packer: &Packer<'_>, plan: &Plan, weights: bool) -> Packed {
         output_places,
         groups: emitter.groups,
         notes: emitter.notes,
-    }
+    })
 }
 
 impl Emitter<'_, '_> {
