@@ -97,7 +97,8 @@ impl Service {
     ) -> Result<bool, ServingError> {
         identity.require_model(name)?;
         let known = |status: &ModelStatus| {
-            status.name == name && version.is_none_or(|version| status.version == version)
+            let any = version.is_none_or(str::is_empty);
+            status.name == name && (any || Some(&*status.version) == version)
         };
         match self.find(identity, name, version) {
             Ok(_) => Ok(self.is_ready()),

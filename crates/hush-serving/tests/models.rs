@@ -140,7 +140,13 @@ async fn what_runs_finishes_on_the_old_model() {
     assert_eq!(lines(&service), ["model 1 UNAVAILABLE unloaded"]);
     let gone = request("model", ann.encrypt(&[1.0; 3]));
     let error = service.infer(&ann.identity, gone).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("unloaded"), "{error}");
+    assert!(
+        !service
+            .model_ready(&ann.identity, "model", Some(""))
+            .unwrap()
+    );
     sandbox.write("model.model", &square(3.0));
     service.load(&admin, "model").await.unwrap();
     ann.predict(&service, "model", 3.0).await;

@@ -137,6 +137,7 @@ impl Scheduler {
                 bytes: wanted.bytes,
                 item: grant,
             };
+            shared.statistics.model(&wanted.model).waiting.add(1);
             state.queue.push(&wanted.identity, waiting);
             state.tickets
         };
@@ -145,8 +146,6 @@ impl Scheduler {
             wanted: &wanted,
             ticket,
         };
-        let waiting = &shared.statistics.model(&wanted.model).waiting;
-        waiting.add(1);
         shared.dispatch();
         let granted = granted.await;
         drop(place);
@@ -173,7 +172,10 @@ impl Scheduler {
         }
         self.0.stopping.store(true, Ordering::Relaxed);
         let waiting = self.0.state().queue.clear();
-        drop(waiting);
+        for sent_away in waiting {
+            let statistics = self.0.statistics.model(&sent_away.model);
+            statistics.waiting.subtract(1);
+        }
         // A step that takes even longer dies with the process.
         let _ = tokio::time::timeout(LAST_STEP, self.idle()).await;
         false
@@ -209,6 +211,8 @@ impl Shared {
                     }
                     return;
                 };
+                let statistics = self.statistics.model(&next.model);
+                statistics.waiting.subtract(1);
                 state.running += 1;
                 state.threads += 1;
                 state.reserved += next.bytes;
@@ -252,8 +256,6 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let statistics = self.shared.statistics.model(&self.wanted.model);
-        statistics.waiting.subtract(1);
         let removed = {
             let mut state = self.shared.state();
             state.held -= self.wanted.held;
@@ -261,6 +263,8 @@ impl Drop for Place<'_> {
         };
         // Who was first in line may have held up others.
         if removed.is_some() {
+            let statistics = self.shared.statistics.model(&self.wanted.model);
+            statistics.waiting.subtract(1);
             self.shared.dispatch();
         }
     }
