@@ -6,6 +6,7 @@ use hush_ckks::IsaError;
 use hush_client::ClientError;
 use hush_compiler::CompileError;
 use hush_program::ExchangeError;
+use hush_remote::RemoteError;
 use hush_runtime::RuntimeError;
 use hush_wire::WireError;
 
@@ -62,6 +63,9 @@ fn hint_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return failure.hint.clone();
     }
     if let Some(error) = cause.downcast_ref::<RuntimeError>() {
+        return error.hint();
+    }
+    if let Some(error) = cause.downcast_ref::<RemoteError>() {
         return error.hint();
     }
     if let Some(error) = cause.downcast_ref::<ClientError>() {

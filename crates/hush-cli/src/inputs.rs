@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hush_client::{Tensor, find_outliers};
+use hush_client::{Outliers, Tensor, find_outliers};
 use hush_program::{ClientSpec, TensorSpec};
 
 use crate::arrays::{self, Named};
@@ -41,8 +41,12 @@ pub(crate) fn read(path: &Path, wanted: &[Wanted<'_>], array: Option<&str>) -> R
 
 /// Warns of samples outside the range that the model was calibrated on and returns how many there are.
 pub(crate) fn warn_of_outliers(spec: &ClientSpec, tensors: &[Tensor], terminal: Terminal) -> usize {
-    let outliers = find_outliers(spec, tensors);
-    for outlier in &outliers {
+    warn(&find_outliers(spec, tensors), terminal)
+}
+
+/// As [`warn_of_outliers`], for what was found already.
+pub(crate) fn warn(outliers: &[Outliers], terminal: Terminal) -> usize {
+    for outlier in outliers {
         terminal.warn(&format!(
             "{} of input `{}` {} outside {} to {}, which the model was calibrated on: results may be wrong \
              (the first is sample {}, counted from 0)",
@@ -109,7 +113,7 @@ fn names_of(arrays: &[Named]) -> String {
 }
 
 /// A table gives a flat row a sample; the model may want the same numbers in more dimensions.
-fn unflatten(tensor: Tensor, wanted: &Wanted<'_>) -> Tensor {
+pub(crate) fn unflatten(tensor: Tensor, wanted: &Wanted<'_>) -> Tensor {
     let flat = match tensor.shape() {
         [_, width] => wanted.shape.len() != 1 && *width == wanted.shape.iter().product::<usize>(),
         _ => false,

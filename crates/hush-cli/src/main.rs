@@ -8,6 +8,8 @@
 //! hush decrypt cancer.client --key keys/secret.key --input y.ct -o y.npy
 //! ```
 //!
+//! or, against a server, in one: `hush predict URL --model cancer --input x.npy -o y.npy`.
+//!
 //! Start at [`commands`], one file a verb; [`output`] keeps the promise about partial files.
 //!
 //! Invariants:
@@ -71,6 +73,10 @@ enum Command {
     Encrypt(commands::encrypt::EncryptArguments),
     Run(commands::run::RunArguments),
     Decrypt(commands::decrypt::DecryptArguments),
+    Serve(commands::serve::ServeArguments),
+    Token(commands::serve::TokenArguments),
+    Predict(commands::predict::PredictArguments),
+    Top(commands::top::TopArguments),
     Demo(commands::demo::DemoArguments),
 }
 
@@ -102,6 +108,10 @@ fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
         Command::Encrypt(arguments) => commands::encrypt::run(arguments, terminal),
         Command::Run(arguments) => commands::run::run(arguments, terminal),
         Command::Decrypt(arguments) => commands::decrypt::run(arguments, terminal),
+        Command::Serve(arguments) => commands::serve::serve(arguments),
+        Command::Token(arguments) => commands::serve::token(arguments),
+        Command::Predict(arguments) => commands::predict::run(arguments, terminal),
+        Command::Top(arguments) => commands::top::run(arguments, terminal),
         Command::Demo(arguments) => commands::demo::run(arguments, terminal),
     }
 }

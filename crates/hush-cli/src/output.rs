@@ -108,6 +108,15 @@ impl Output {
     }
 }
 
+impl Output {
+    /// As [`Output::commit`]; returns where the file is.
+    pub(crate) fn commit_path(self) -> Result<PathBuf> {
+        let target = self.target.clone();
+        self.commit()?;
+        Ok(target)
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)

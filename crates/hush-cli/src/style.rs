@@ -20,6 +20,12 @@ impl Painter {
         Self::new(stderr().is_terminal())
     }
 
+    /// Paints nothing.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { coloured: false }
+    }
+
     fn new(terminal: bool) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {

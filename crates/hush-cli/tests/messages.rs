@@ -21,6 +21,10 @@ fn help() {
       encrypt   Encrypt a batch of inputs for a model
       run       Run a model on encrypted inputs
       decrypt   Decrypt the outputs of a model
+      serve     Serve encrypted models (starts hush-server)
+      token     Make, list and revoke tokens for a server (starts hush-server)
+      predict   Predict with a model on a server: encrypt, send, decrypt
+      top       Watch a server: requests, latencies, queue, keys, memory
       demo      Run an example network on encrypted data, from end to end
       help      Print this message or the help of the given subcommand(s)
 

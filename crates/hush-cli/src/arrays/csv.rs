@@ -30,23 +30,16 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<Named>> {
 
 /// Reads a table. The first line is a header if one of its cells is not a number.
 pub(crate) fn read_table(input: impl Read) -> Result<Table> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .trim(Trim::All)
-        .from_reader(input);
+    let mut reader = reader(input);
     let mut table = Table {
         columns: None,
         width: 0,
         cells: Vec::new(),
     };
     for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| {
-            Failure::new(format!("not a table: {error}"))
-                .hint("every line needs the same number of cells, separated by commas")
-        })?;
+        let record = record.map_err(|error| not_a_table(&error))?;
         table.width = record.len();
-        let header = index == 0 && record.iter().any(|cell| cell.parse::<f64>().is_err());
-        if header {
+        if index == 0 && is_header(&record) {
             table.columns = Some(record.iter().map(str::to_owned).collect());
         } else {
             append(&mut table.cells, &record)?;
@@ -55,7 +48,24 @@ pub(crate) fn read_table(input: impl Read) -> Result<Table> {
     Ok(table)
 }
 
-fn append(cells: &mut Vec<f64>, record: &StringRecord) -> Result<()> {
+pub(super) fn reader<R: Read>(input: R) -> csv::Reader<R> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .trim(Trim::All)
+        .from_reader(input)
+}
+
+pub(super) fn not_a_table(error: &csv::Error) -> Failure {
+    Failure::new(format!("not a table: {error}"))
+        .hint("every line needs the same number of cells, separated by commas")
+}
+
+/// Whether a first line names columns.
+pub(super) fn is_header(record: &StringRecord) -> bool {
+    record.iter().any(|cell| cell.parse::<f64>().is_err())
+}
+
+pub(super) fn append(cells: &mut Vec<f64>, record: &StringRecord) -> Result<()> {
     let line = record.position().map_or(0, csv::Position::line);
     for (column, cell) in record.iter().enumerate() {
         cells.push(cell.parse().map_err(|_| {
@@ -70,21 +80,35 @@ fn append(cells: &mut Vec<f64>, record: &StringRecord) -> Result<()> {
 }
 
 /// Writes one row a sample; a sample of any shape is flattened.
-pub(super) fn write(output: impl Write, array: &Named) -> Result<()> {
-    let mut writer = WriterBuilder::new().from_writer(output);
-    let shape = array.tensor.shape();
-    let width = shape.iter().skip(1).product::<usize>().max(1);
+pub(crate) fn write(mut output: impl Write, array: &Named) -> Result<()> {
     let name = array.name.as_deref().unwrap_or("output");
-    if width == 1 {
-        writer.write_record([name])?;
-    } else {
-        writer.write_record((0..width).map(|column| format!("{name}_{column}")))?;
+    write_header(&mut output, name, array.tensor.shape())?;
+    write_rows(output, &array.tensor)
+}
+
+/// Writes the names of the columns.
+pub(super) fn write_header(output: impl Write, name: &str, shape: &[usize]) -> Result<()> {
+    let mut writer = WriterBuilder::new().from_writer(output);
+    match width(shape) {
+        1 => writer.write_record([name])?,
+        width => writer.write_record((0..width).map(|column| format!("{name}_{column}")))?,
     }
-    for row in array.tensor.data().chunks(width) {
+    writer.flush()?;
+    Ok(())
+}
+
+/// Writes the samples, one a row.
+pub(super) fn write_rows(output: impl Write, tensor: &Tensor) -> Result<()> {
+    let mut writer = WriterBuilder::new().from_writer(output);
+    for row in tensor.data().chunks(width(tensor.shape())) {
         writer.write_record(row.iter().map(|&value| (value as f32).to_string()))?;
     }
     writer.flush()?;
     Ok(())
+}
+
+fn width(shape: &[usize]) -> usize {
+    shape.iter().skip(1).product::<usize>().max(1)
 }
 
 #[cfg(test)]

@@ -3,6 +3,11 @@
 pub(crate) mod csv;
 mod npy;
 mod npz;
+mod samples;
+mod written;
+
+pub(crate) use samples::Samples;
+pub(crate) use written::{Written, join};
 
 use std::path::Path;
 

@@ -18,6 +18,9 @@ use crate::failure::{Failure, Result};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
+/// Digits of the largest extent.
+const LONGEST_EXTENT: usize = 20;
+
 /// Longer than any header of a plain array.
 const LONGEST_HEADER: usize = 1 << 16;
 
@@ -49,26 +52,37 @@ pub(super) fn read(mut input: impl Read) -> Result<Tensor> {
 
 /// Writes one array in C order.
 pub(super) fn write(mut output: impl Write, tensor: &Tensor, elements: Elements) -> Result<()> {
+    output.write_all(&header(tensor.shape(), elements)?)?;
+    write_elements(output, tensor.data(), elements)
+}
+
+/// What goes before the elements. Its length does not depend on the first extent, so that it can be written again when
+/// that is known.
+pub(super) fn header(shape: &[usize], elements: Elements) -> Result<Vec<u8>> {
     let descr = match elements {
         Elements::Float32 => "<f4",
         Elements::Int64 => "<i8",
     };
-    let extents: String = tensor
-        .shape()
-        .iter()
-        .map(|extent| format!("{extent}, "))
-        .collect();
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
+    let digits = shape.first().map_or(0, |first| first.to_string().len());
+    let longest = header.len() + LONGEST_EXTENT - digits;
     // The elements begin at a multiple of 64 bytes.
-    let padding = 63 - (MAGIC.len() + 4 + header.len()) % 64;
-    header.push_str(&" ".repeat(padding));
+    let length = (MAGIC.len() + 5 + longest).next_multiple_of(64) - MAGIC.len() - 4;
+    header.push_str(&" ".repeat(length - 1 - header.len()));
     header.push('\n');
-    output.write_all(MAGIC)?;
-    output.write_all(&[1, 0])?;
-    output.write_all(&u16::try_from(header.len())?.to_le_bytes())?;
-    output.write_all(header.as_bytes())?;
-    for &value in tensor.data() {
+    let length = u16::try_from(header.len())?.to_le_bytes();
+    Ok([&MAGIC[..], &[1, 0], &length, header.as_bytes()].concat())
+}
+
+/// Writes elements as they follow a header.
+pub(super) fn write_elements(
+    mut output: impl Write,
+    data: &[f64],
+    elements: Elements,
+) -> Result<()> {
+    for &value in data {
         match elements {
             Elements::Float32 => output.write_all(&(value as f32).to_le_bytes())?,
             Elements::Int64 => output.write_all(&(value as i64).to_le_bytes())?,
@@ -77,18 +91,19 @@ pub(super) fn write(mut output: impl Write, tensor: &Tensor, elements: Elements)
     Ok(())
 }
 
-struct Header {
-    descr: String,
-    fortran_order: bool,
-    shape: Vec<usize>,
+/// What an array is.
+pub(crate) struct Header {
+    pub(super) descr: String,
+    pub(super) fortran_order: bool,
+    pub(super) shape: Vec<usize>,
 }
 
-fn not_an_array(reason: &str) -> Failure {
+pub(super) fn not_an_array(reason: &str) -> Failure {
     Failure::new(format!("not a NumPy array: {reason}"))
         .hint("write it with numpy.save or numpy.savez")
 }
 
-fn read_header(input: &mut impl Read) -> Result<Header> {
+pub(super) fn read_header(input: &mut impl Read) -> Result<Header> {
     let mut start = [0; 8];
     let truncated = |_| not_an_array("it ends inside its header");
     input.read_exact(&mut start).map_err(truncated)?;
@@ -135,7 +150,7 @@ fn parse_header(text: &str) -> Option<Header> {
     })
 }
 
-fn read_elements(input: &mut impl Read, descr: &str, count: usize) -> Result<Vec<f64>> {
+pub(super) fn read_elements(input: &mut impl Read, descr: &str, count: usize) -> Result<Vec<f64>> {
     let (order, kind) = match descr.split_at_checked(1) {
         Some((order @ ("<" | ">" | "|" | "="), kind)) => (order, kind),
         _ => ("", descr),

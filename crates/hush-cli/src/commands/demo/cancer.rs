@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::measure::{Measurement, Setting, measure};
 use super::score::{Score, largest_error, predictions, rows};
+use super::service::{self, Answers};
 use super::table::{Table, costs};
 use super::{expect_data, float_outputs, graph_tensor, patients};
 use crate::failure::Result;
 use crate::output::WorkFolder;
 use crate::style::Painter;
-use crate::terminal::{Outcome, Terminal};
+use crate::terminal::{Outcome, Terminal, duration};
 
 /// An example model.
 struct Example {
@@ -79,6 +80,7 @@ pub(super) fn run(data: &Path, samples: usize, terminal: Terminal) -> Result<Out
     };
     let folder = WorkFolder::create()?;
     let mut models = Vec::new();
+    let mut answers = None;
     for example in EXAMPLES {
         let graph = hush_onnx::import(data.join(format!("{}.onnx", example.name)))?;
         let mut measurements = Vec::new();
@@ -93,6 +95,10 @@ pub(super) fn run(data: &Path, samples: usize, terminal: Terminal) -> Result<Out
                 samples: &users.features,
             };
             measurements.push(measure(&setting, &folder, terminal)?);
+            if models.is_empty() && packing == PackingKind::Latency {
+                let model = folder.join("server").join("cancer.model");
+                answers = service::ask(&model, "cancer", &users.features, &folder, terminal)?;
+            }
         }
         models.push(Model {
             name: example.name,
@@ -105,12 +111,14 @@ pub(super) fn run(data: &Path, samples: usize, terminal: Terminal) -> Result<Out
     let paint = Painter::stdout();
     Ok(Outcome {
         text: format!(
-            "{}\n\n{}",
+            "{}\n\n{}\n\n{}",
             user_table(&models[0], &users.malignant, paint),
+            service_table(&models[0], answers.as_ref(), paint),
             summary(&models, &users.malignant, paint)
         ),
         json: json!({
             "samples": users.malignant.len(),
+            "service": answers.as_ref().map(|answers| service_json(&models[0], answers)),
             "models": models.iter().map(|model| to_json(model, &users.malignant)).collect::<Vec<_>>(),
         }),
     })
@@ -147,6 +155,57 @@ fn user_table(model: &Model, malignant: &[bool], paint: Painter) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// What a server told users who asked at the same time.
+fn service_table(model: &Model, answers: Option<&Answers>, paint: Painter) -> String {
+    let Some(answers) = answers else {
+        return paint.dim(
+            "The same as a service: left out, `hush-server` is not beside `hush` (cargo build -p hush-server)"
+                .to_owned(),
+        );
+    };
+    let title = format!(
+        "{}, {} users at one server at the same time, each with keys of their own",
+        model.name,
+        answers.waits.len()
+    );
+    let mut lines = vec![
+        paint.bold(title),
+        paint.dim(format!(
+            "{:>5}  {:<9}  {:^22}  {:^22}  {:>9}  {:>9}",
+            "user", "predicted", "encrypted output", "float output", "error", "waited"
+        )),
+    ];
+    let users = rows(&answers.outputs).zip(rows(&model.float)).enumerate();
+    let predicted = diagnoses(&answers.outputs);
+    for (user, (encrypted, float)) in users {
+        lines.push(format!(
+            "{:>5}  {:<9}  {}  {}  {:>9.1e}  {:>9}",
+            user + 1,
+            diagnosis(predicted[user]),
+            numbers(encrypted),
+            numbers(float),
+            largest_error(encrypted, float),
+            duration(answers.waits[user])
+        ));
+    }
+    lines.push(format!(
+        "keys made and uploaded in {}, all answers in {}",
+        duration(answers.keys),
+        duration(answers.all)
+    ));
+    lines.join("\n")
+}
+
+fn service_json(model: &Model, answers: &Answers) -> Value {
+    let users = rows(&answers.outputs).zip(rows(&model.float));
+    let largest = users.map(|(encrypted, float)| largest_error(encrypted, float));
+    json!({
+        "users": answers.waits.len(),
+        "largest_error": largest.fold(0.0, f64::max),
+        "milliseconds": { "keys": answers.keys, "all": answers.all, "waits": answers.waits },
+    })
 }
 
 /// What came out and what it cost: a column a model and packing.

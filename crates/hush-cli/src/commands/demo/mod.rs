@@ -9,6 +9,7 @@ mod measure;
 mod mnist;
 mod patients;
 mod score;
+mod service;
 mod table;
 
 use std::path::{Path, PathBuf};
