@@ -9,4 +9,5 @@ mod encrypted;
 mod grpc;
 mod hostile;
 mod issuer;
+mod process;
 mod rest;
