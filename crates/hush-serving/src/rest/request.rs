@@ -220,7 +220,7 @@ mod tests {
         );
         assert_eq!(
             parse("[", b"").unwrap_err(),
-            "the request is not as the protocol has it: EOF while parsing a value at line 1 column 1"
+            "the request is not as the protocol has it: EOF while parsing a list at line 1 column 1"
         );
     }
 }
