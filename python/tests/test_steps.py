@@ -8,7 +8,7 @@ import stat
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT, floats, network
+from conftest import ROOT, TOLERANCE, floats, network
 from onnx import TensorProto, helper
 
 import hushml
@@ -16,15 +16,15 @@ import hushml
 
 def test_all_steps_give_what_the_float_model_gives(small, rng, tmp_path):
     model, client = small.compiled.save(tmp_path / "small")
-    x = rng.uniform(-1, 1, size=(7, 6))
+    x = rng.uniform(-0.9, 0.9, size=(7, 6))
     ciphertexts = hushml.encrypt(client, small.keys, x)
     answer = hushml.run(model, small.keys.evaluation_keys, ciphertexts)
     y = hushml.decrypt(client, small.keys, answer)
     [expected] = floats(small.onnx, {"x": x})
     assert y.dtype == np.float32 and y.shape == (7, 3)
-    np.testing.assert_allclose(y, expected, atol=1e-2)
+    np.testing.assert_allclose(y, expected, atol=TOLERANCE)
     simulated = hushml.simulate(model, x)
-    np.testing.assert_allclose(simulated, expected, atol=1e-2)
+    np.testing.assert_allclose(simulated, expected, atol=TOLERANCE)
     assert (ciphertexts.direction, answer.direction) == ("inputs", "outputs")
     assert ciphertexts.samples == answer.samples == 7
     assert answer.key_id == small.keys.key_id
@@ -32,13 +32,13 @@ def test_all_steps_give_what_the_float_model_gives(small, rng, tmp_path):
 
 
 def test_objects_do_as_well_as_files(small, rng):
-    x = rng.uniform(-1, 1, size=(3, 6)).astype(np.float32)
+    x = rng.uniform(-0.9, 0.9, size=(3, 6)).astype(np.float32)
     ciphertexts = hushml.encrypt(small.compiled, small.keys, {"x": x})
     first = hushml.run(small.compiled, small.keys, ciphertexts)
     again = hushml.run(small.compiled.model, small.keys, bytes(ciphertexts))
     assert bytes(first) == bytes(again)
     y = hushml.decrypt(small.client, small.keys, bytes(again))
-    np.testing.assert_allclose(y, floats(small.onnx, {"x": x})[0], atol=1e-2)
+    np.testing.assert_allclose(y, floats(small.onnx, {"x": x})[0], atol=TOLERANCE)
 
 
 def test_what_compiling_tells(small):
@@ -66,8 +66,8 @@ def test_onnx_comes_as_path_bytes_or_object(small, tmp_path):
 def test_packing_for_throughput(small, rng):
     compiled = hushml.compile(small.onnx, small.calibration, packing="throughput", batch=500, precision=1e-2)
     assert compiled.client_spec.samples_per_group > 1
-    x = rng.uniform(-1, 1, size=(11, 6))
-    np.testing.assert_allclose(hushml.simulate(compiled, x), floats(small.onnx, {"x": x})[0], atol=1e-2)
+    x = rng.uniform(-0.9, 0.9, size=(11, 6))
+    np.testing.assert_allclose(hushml.simulate(compiled, x), floats(small.onnx, {"x": x})[0], atol=TOLERANCE)
 
 
 def test_several_inputs_and_outputs_have_names(rng, tmp_path):
@@ -78,15 +78,15 @@ def test_several_inputs_and_outputs_have_names(rng, tmp_path):
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in "sd"],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    sample = lambda rows: {name: rng.uniform(-1, 1, size=(rows, 4)) for name in "ab"}
-    compiled = hushml.compile(model, sample(32), precision=1e-3)
+    sample = lambda rows, largest: {name: rng.uniform(-largest, largest, size=(rows, 4)) for name in "ab"}
+    compiled = hushml.compile(model, sample(64, 1), precision=1e-3)
     keys = hushml.keygen(compiled, tmp_path / "keys")
-    x = sample(5)
+    x = sample(5, 0.9)
     answer = hushml.run(compiled, keys, hushml.encrypt(compiled, keys, x))
     y = hushml.decrypt(compiled, keys, answer)
     assert list(y) == ["s", "d"]
-    np.testing.assert_allclose(y["s"], x["a"] + x["b"], atol=1e-3)
-    np.testing.assert_allclose(y["d"], x["a"] - x["b"], atol=1e-3)
+    np.testing.assert_allclose(y["s"], x["a"] + x["b"], atol=2e-3)
+    np.testing.assert_allclose(y["d"], x["a"] - x["b"], atol=2e-3)
     with pytest.raises(hushml.HushError, match="takes 2 inputs") as error:
         hushml.encrypt(compiled, keys, x["a"])
     assert "`a`, `b`" in error.value.hint
@@ -99,9 +99,9 @@ def test_arg_max_gives_indices_and_raw_gives_what_was_decrypted(rng, tmp_path):
     model.graph.node.append(helper.make_node("ArgMax", ["y"], ["label"], axis=1, keepdims=0))
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]))
-    compiled = hushml.compile(model, rng.uniform(-1, 1, size=(64, 6)), precision=1e-2)
+    compiled = hushml.compile(model, rng.uniform(-1, 1, size=(64, 6)), precision=1e-2, min_agreement=0.9)
     keys = hushml.keygen(compiled, tmp_path)
-    x = rng.uniform(-1, 1, size=(4, 6))
+    x = rng.uniform(-0.9, 0.9, size=(4, 6))
     answer = hushml.run(compiled, keys, hushml.encrypt(compiled, keys, x))
     labels = hushml.decrypt(compiled, keys, answer)
     raw = hushml.decrypt(compiled, keys, answer, raw=True)
@@ -112,7 +112,7 @@ def test_arg_max_gives_indices_and_raw_gives_what_was_decrypted(rng, tmp_path):
 def test_breast_cancer(rng, tmp_path):
     path = ROOT / "examples" / "breast_cancer" / "breast_cancer_mlp_sigmoid.onnx"
     calibration = rng.normal(size=(200, 30))
-    compiled = hushml.compile(path, calibration, precision=2e-2)
+    compiled = hushml.compile(path, calibration, precision=1e-2)
     keys = hushml.keygen(compiled, tmp_path)
     x = calibration[:5]
     y = hushml.decrypt(compiled, keys, hushml.run(compiled, keys, hushml.encrypt(compiled, keys, x)))
@@ -153,7 +153,7 @@ def test_home_is_a_tilde(small, tmp_path, monkeypatch):
 
 
 def test_ciphertexts_are_bytes(small, rng, tmp_path):
-    ciphertexts = hushml.encrypt(small.client, small.keys, rng.uniform(-1, 1, size=(2, 6)))
+    ciphertexts = hushml.encrypt(small.client, small.keys, rng.uniform(-0.9, 0.9, size=(2, 6)))
     ciphertexts.save(tmp_path / "x.ct")
     loaded = hushml.Ciphertexts.load(tmp_path / "x.ct")
     assert loaded == ciphertexts == hushml.Ciphertexts(bytes(ciphertexts))
@@ -177,7 +177,7 @@ def test_inspecting_the_other_files(small, tmp_path):
 
 def test_flooded_results_are_close_and_differ(small, rng):
     compiled = hushml.compile(small.onnx, small.calibration, precision=1e-2)
-    x = rng.uniform(-1, 1, size=(1, 6))
+    x = rng.uniform(-0.9, 0.9, size=(1, 6))
     answer = hushml.run(compiled, small.keys, hushml.encrypt(compiled, small.keys, x))
     flooded = lambda: hushml.decrypt(compiled, small.keys, answer, flood_bits=1, flood_error=1e-6, flood_results=1)
     first, second = flooded(), flooded()
