@@ -51,7 +51,7 @@ bench-serving: ## the part of it on the server under load, beside MLServer
 	@scripts/peers/run-serving
 
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
-	$(CARGO) build --release -p hush-server
+	$(CARGO) build --release -p hush-server -p hush-cli
 	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
 
 check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
