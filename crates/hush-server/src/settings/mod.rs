@@ -148,6 +148,7 @@ impl Settings {
             return Err(values.wrong("http", "REST and gRPC cannot both be off"));
         }
         settings.refuse_strangers(&values)?;
+        settings.refuse_everybody(&values)?;
         Ok(settings)
     }
 
@@ -172,6 +173,23 @@ impl Settings {
                 );
                 return Err(values.wrong(key, &reason));
             }
+        }
+        Ok(())
+    }
+
+    /// Ways to be known that lead to no account are a mistake.
+    fn refuse_everybody(&self, values: &Values<'_>) -> Result<(), ServerError> {
+        if self.tokens.is_some() {
+            return Ok(());
+        }
+        if self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()) {
+            let reason = "the accounts that certificates name stand in the file of `tokens`, which is not set";
+            return Err(values.wrong("client-ca", reason));
+        }
+        if self.oidc.as_ref().is_some_and(|oidc| oidc.roles.is_empty()) {
+            let reason =
+                "nobody has a role; set `oidc-roles`, or `tokens` to a file with accounts `oidc:…`";
+            return Err(values.wrong("oidc-issuer", reason));
         }
         Ok(())
     }
@@ -361,6 +379,11 @@ mod tests {
         assert_eq!(
             refusal(&[("memory", "much")]),
             "`memory` in the flag --memory: `much` is no size; write one like `4 GiB`"
+        );
+        assert_eq!(
+            refusal(&[("tls-cert", "a"), ("tls-key", "b"), ("client-ca", "c")]),
+            "`client-ca` in the flag --client-ca: the accounts that certificates name stand in the file of `tokens`, \
+             which is not set"
         );
         assert_eq!(
             refusal(&[("http", "none"), ("grpc", "none")]),
