@@ -25,6 +25,8 @@ mod infer;
 mod keys;
 mod limits;
 mod models;
+#[cfg(test)]
+mod mutator;
 mod raw;
 mod rest;
 mod schedule;
