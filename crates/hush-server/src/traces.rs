@@ -36,10 +36,10 @@ mod sent {
         }
     }
 
+    type Sender<S> = Box<dyn Layer<S> + Send + Sync>;
+
     /// What sends spans to a URL.
-    pub(crate) fn layer<S>(
-        url: Option<&str>,
-    ) -> Result<(Option<Box<dyn Layer<S> + Send + Sync>>, Traces), ServerError>
+    pub(crate) fn layer<S>(url: Option<&str>) -> Result<(Option<Sender<S>>, Traces), ServerError>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {

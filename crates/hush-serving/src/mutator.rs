@@ -40,7 +40,7 @@ impl Mutator {
                 _ => {
                     if let Some(byte) = bytes.get_mut(place) {
                         *byte = match self.below(3) {
-                            0 => *byte ^ 1 << (self.0 >> 32) % 8,
+                            0 => *byte ^ (1 << ((self.0 >> 32) % 8)),
                             1 => b"0123456789[]{},:\"-\xff\0"[self.below(20)],
                             _ => self.below(256) as u8,
                         };
