@@ -156,7 +156,7 @@ impl RemoteError {
                 "start the server with `hush serve`, or check host, port and scheme (grpcs and https with TLS)"
                     .into()
             }
-            Self::Broken { .. } => {
+            Self::Broken { .. } | Self::Answer { .. } => {
                 "check that the address is the one of this protocol: the server has one port for gRPC and one for HTTP, \
                  and with TLS the schemes are grpcs and https"
                     .into()

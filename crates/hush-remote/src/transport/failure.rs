@@ -38,6 +38,13 @@ pub(super) fn of_status(server: &str, status: &Status) -> RemoteError {
     if let Some(cause) = status.source() {
         return unanswered(server, cause);
     }
+    // What the client's own decoder says of bytes that are not gRPC.
+    if status.code() == Code::Internal && status.message().starts_with("protocol error") {
+        return RemoteError::Answer {
+            server: server.to_owned(),
+            reason: "it does not speak gRPC".to_owned(),
+        };
+    }
     let refusal = match status.code() {
         Code::InvalidArgument | Code::OutOfRange => Refusal::Invalid,
         Code::NotFound => Refusal::NotFound,

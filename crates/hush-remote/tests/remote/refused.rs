@@ -112,6 +112,23 @@ fn nobody_there_is_told_at_once() {
 }
 
 #[test]
+fn the_port_of_the_other_protocol_is_told() {
+    let running = Running::new();
+    let [(_, grpc), (_, http)] = running.sockets();
+    for url in [format!("grpc://{http}"), format!("http://{grpc}")] {
+        let error = Connection::open(&url, ConnectOptions::default())
+            .err()
+            .unwrap();
+        assert!(
+            error
+                .hint()
+                .is_some_and(|hint| hint.contains("one port for gRPC")),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
 fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::Context;
 use hush_program::ClientSpec;
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::arrays::Written;
 use crate::failure::{Failure, Result};
@@ -18,13 +18,13 @@ use crate::terminal::hexadecimal;
 const OFTEN: Duration = Duration::from_secs(1);
 
 /// What the outputs are of: with another task they would not fit together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     program_id: String,
-    input: PathBuf,
+    input: String,
     input_bytes: u64,
     /// Nanoseconds since 1970.
-    input_modified: u128,
+    input_modified: u64,
     raw: bool,
 }
 
@@ -37,22 +37,66 @@ impl Task {
         let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Ok(Self {
             program_id: hexadecimal(&spec.program_id),
-            input: path,
+            input: path.to_string_lossy().into_owned(),
             input_bytes: file.len(),
-            input_modified: modified.map_or(0, |since| since.as_nanos()),
+            input_modified: modified.map_or(0, |since| since.as_nanos() as u64),
             raw,
         })
     }
 }
 
 /// The note beside the outputs.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 struct Note {
     task: Task,
     /// Shape of the outputs so far; the samples come first.
     shape: Option<Vec<usize>>,
     /// Bytes of the outputs so far.
     bytes: u64,
+}
+
+impl Note {
+    fn to_json(&self) -> Value {
+        json!({
+            "program_id": self.task.program_id,
+            "input": self.task.input,
+            "input_bytes": self.task.input_bytes,
+            "input_modified": self.task.input_modified,
+            "raw": self.task.raw,
+            "shape": self.shape,
+            "bytes": self.bytes,
+        })
+    }
+
+    /// `None` for what no note looks like.
+    fn from_json(note: &Value) -> Option<Self> {
+        let text = |name: &str| note[name].as_str().map(str::to_owned);
+        let extent = |value: &Value| usize::try_from(value.as_u64()?).ok();
+        let shape = match &note["shape"] {
+            Value::Null => None,
+            shape => Some(
+                shape
+                    .as_array()?
+                    .iter()
+                    .map(extent)
+                    .collect::<Option<Vec<_>>>()?,
+            ),
+        };
+        if shape.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        Some(Self {
+            task: Task {
+                program_id: text("program_id")?,
+                input: text("input")?,
+                input_bytes: note["input_bytes"].as_u64()?,
+                input_modified: note["input_modified"].as_u64()?,
+                raw: note["raw"].as_bool()?,
+            },
+            shape,
+            bytes: note["bytes"].as_u64()?,
+        })
+    }
 }
 
 /// Outputs that stay when the command is interrupted.
@@ -142,7 +186,7 @@ impl Kept {
         file.get_ref().sync_data().with_context(about)?;
         self.state.bytes = file.stream_position().with_context(about)?;
         self.state.shape = shape;
-        let text = serde_json::to_vec(&self.state)?;
+        let text = self.state.to_json().to_string();
         // Renamed, so that there is always a whole one.
         let about = || format!("cannot write `{}`", self.note.display());
         let folder = self
@@ -150,7 +194,7 @@ impl Kept {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(&text).with_context(about)?;
+        file.write_all(text.as_bytes()).with_context(about)?;
         file.persist(&self.note)
             .map_err(|error| error.error)
             .with_context(about)?;
@@ -179,10 +223,42 @@ fn read(path: &Path) -> Result<Option<Note>> {
             return Err(error).with_context(|| format!("cannot read `{}`", path.display()));
         }
     };
-    let note: Option<Note> = serde_json::from_slice(&text).ok();
-    let whole = note.filter(|note| note.shape.as_ref().is_none_or(|shape| !shape.is_empty()));
-    let whole = whole.ok_or_else(|| {
+    let note: Option<Value> = serde_json::from_slice(&text).ok();
+    let note = note.and_then(|note| Note::from_json(&note));
+    let note = note.ok_or_else(|| {
         Failure::new(format!("`{}` is damaged", path.display())).hint("remove it to begin anew")
     })?;
-    Ok(Some(whole))
+    Ok(Some(note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_read_as_they_were_written() {
+        let mut note = Note {
+            task: Task {
+                program_id: "7".into(),
+                input: "/x.npy".into(),
+                input_bytes: 5,
+                input_modified: u64::MAX,
+                raw: true,
+            },
+            shape: None,
+            bytes: 9,
+        };
+        for shape in [None, Some(vec![3, 2])] {
+            note.shape = shape;
+            assert_eq!(Note::from_json(&note.to_json()).as_ref(), Some(&note));
+        }
+        let damaged = |name: &str| {
+            let mut json = note.to_json();
+            json[name] = json!([]);
+            Note::from_json(&json)
+        };
+        for name in ["program_id", "input", "raw", "shape", "bytes"] {
+            assert_eq!(damaged(name), None, "{name}");
+        }
+    }
 }
