@@ -29,7 +29,8 @@ fn an_upload_that_breaks_off_goes_on_where_it_stood() {
     let total = user.evaluation.len() as u64;
     assert!(total > 6_000_000, "{total}");
     for (scheme, address) in running.sockets() {
-        let tunnel = Tunnel::new(address, 3, total / 5);
+        // Begun anew each time it would take 9/5 of the file. A break loses what is on the way, a few megabytes.
+        let tunnel = Tunnel::new(address, 2, total / 5 * 2);
         let connection = open(&format!("{scheme}://{}", tunnel.address));
         let mut furthest = 0;
         let mut file = Cursor::new(&user.evaluation);
@@ -42,7 +43,7 @@ fn an_upload_that_breaks_off_goes_on_where_it_stood() {
         assert!(status.complete);
         assert_eq!((status.total, furthest), (total, total));
         let passed = tunnel.passed.load(Ordering::SeqCst);
-        assert!(passed < total * 3 / 2, "{passed} bytes for {total}");
+        assert!(passed < total * 8 / 5, "{passed} bytes for {total}");
         connection.delete_key(&user.key_id()).unwrap();
     }
 }

@@ -238,14 +238,15 @@ impl Upload {
         self.gather();
         let chunks = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
-        let slot = Arc::clone(&self.slot);
+        // The store is held until then, and with it the lock of its folder.
+        let (slot, store) = (Arc::clone(&self.slot), self.store.clone());
         // Not awaited: the next lock waits for it, and bytes arrive meanwhile.
         tokio::task::spawn_blocking(move || {
             match place.store(&chunks) {
                 Some(offset) => slot.offset.store(offset, Ordering::SeqCst),
                 None => slot.tell(None),
             }
-            drop(place);
+            drop((place, store));
         });
         Ok(())
     }
