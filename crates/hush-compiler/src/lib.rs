@@ -39,6 +39,8 @@ pub mod report;
 pub mod search;
 pub mod sign;
 pub mod simulate;
+#[cfg(test)]
+mod testing;
 
 use hush_graph::Graph;
 use hush_graph::rewrite::{leave_out_labels, simplify};

@@ -135,49 +135,10 @@ pub fn monic(network: &Network) -> Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Port, Vector};
-    use hush_graph::SparseMatrix;
+    use crate::testing::around;
 
     fn network(polynomial: Polynomial) -> Network {
-        let vector = |name: &str| Vector {
-            name: name.to_owned(),
-            shape: vec![1],
-            elements: 1,
-        };
-        let linear = |source, weight, bias, output| Stage {
-            label: "fc".to_owned(),
-            output,
-            kind: StageKind::Linear {
-                terms: vec![(source, SparseMatrix::from_rows(1, vec![vec![(0, weight)]]))],
-                bias: vec![bias],
-            },
-        };
-        let port = |value| Port {
-            name: "p".to_owned(),
-            shape: vec![1],
-            value,
-            positions: None,
-        };
-        let activation = StageKind::Polynomial {
-            source: 1,
-            polynomial,
-        };
-        Network {
-            name: "n".to_owned(),
-            values: ["x", "a", "b", "y"].map(vector).to_vec(),
-            inputs: vec![port(0)],
-            stages: vec![
-                linear(0, 2.0, 0.5, 1),
-                Stage {
-                    label: "act".to_owned(),
-                    output: 2,
-                    kind: activation,
-                },
-                linear(2, 3.0, -1.0, 3),
-            ],
-            outputs: vec![port(3)],
-            post: Vec::new(),
-        }
+        around(polynomial, (2.0, 0.5))
     }
 
     #[test]

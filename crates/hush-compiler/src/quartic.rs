@@ -171,49 +171,10 @@ fn expand(network: &mut Network, stages: &mut Vec<Stage>, stage: &Stage, t: Inde
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Port;
-    use hush_graph::SparseMatrix;
+    use crate::testing::around;
 
     fn network(polynomial: Polynomial) -> Network {
-        let vector = |name: &str| Vector {
-            name: name.to_owned(),
-            shape: vec![1],
-            elements: 1,
-        };
-        let linear = |source, weight, bias, output| Stage {
-            label: "fc".to_owned(),
-            output,
-            kind: StageKind::Linear {
-                terms: vec![(source, SparseMatrix::from_rows(1, vec![vec![(0, weight)]]))],
-                bias: vec![bias],
-            },
-        };
-        let port = |value| Port {
-            name: "p".to_owned(),
-            shape: vec![1],
-            value,
-            positions: None,
-        };
-        let activation = StageKind::Polynomial {
-            source: 1,
-            polynomial,
-        };
-        Network {
-            name: "n".to_owned(),
-            values: ["x", "a", "b", "y"].map(vector).to_vec(),
-            inputs: vec![port(0)],
-            stages: vec![
-                linear(0, 0.4, 0.1, 1),
-                Stage {
-                    label: "act".to_owned(),
-                    output: 2,
-                    kind: activation,
-                },
-                linear(2, 3.0, -1.0, 3),
-            ],
-            outputs: vec![port(3)],
-            post: Vec::new(),
-        }
+        around(polynomial, (0.4, 0.1))
     }
 
     #[test]
