@@ -43,7 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "hush-serving",
         &["hush-ckks", "hush-program", "hush-runtime", "hush-wire"],
     ),
-    ("hush-mpc", &["hush-graph", "hush-wire"]),
+    ("hush-mpc", &["hush-graph", "hush-simd", "hush-wire"]),
     ("hush-party", &["hush-mpc", "hush-wire"]),
     // The data owner's side of a server.
     (

@@ -1,0 +1,18 @@
+//! Multi-party computation on secret shares.
+//!
+//! Purpose: several parties compute on numbers that none of them sees. A [`link::Link`] carries
+//! words between them.
+//!
+//! Where to start: [`link`].
+//!
+//! Invariants:
+//! - no branch and no index depends on a secret or on a share of one;
+//! - every party knows the length of each message before it arrives; nothing is allocated by a
+//!   length from the wire.
+//!
+//! Non-goals: who the parties are and whether they may run a program (see `hush-party`); malicious
+//! parties: all protocols here are secure against parties that follow them.
+
+#![forbid(unsafe_code)]
+
+pub mod link;
