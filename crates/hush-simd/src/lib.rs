@@ -24,6 +24,7 @@ pub mod kernels;
 mod lanes;
 mod modulus;
 pub mod ntt;
+pub mod words;
 
 pub use isa::{Isa, IsaError};
 pub use modulus::{Modulus, ModulusError, Multiplier};
