@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["hush-ckks", "hush-program", "hush-runtime", "hush-wire"],
     ),
     ("hush-mpc", &["hush-graph", "hush-simd", "hush-wire"]),
+    ("hush-federated", &[]),
     ("hush-party", &["hush-mpc", "hush-wire"]),
     // The data owner's side of a server.
     (
