@@ -177,6 +177,28 @@ fn a_killed_command_goes_on_where_it_stood() {
 }
 
 #[test]
+fn parquet_files_in() {
+    let sandbox = Sandbox::empty();
+    let running = Running::new(&sandbox);
+    let table = |name: &str| format!("{}/testdata/{name}.parquet", env!("CARGO_MANIFEST_DIR"));
+    let values: Vec<f32> = (0..100)
+        .flat_map(|row| [row as f32 / 100.0, (row % 2) as f32, -1.0])
+        .collect();
+    for url in [&running.grpc, &running.http] {
+        let said = sandbox.succeed(&predict(url, &table("samples"), "y.npy"));
+        assert_eq!(said.stdout, "predicted 100 samples to `y.npy`\n");
+        assert_squares(&sandbox.read_npy("y.npy"), &values);
+    }
+    let error = sandbox.fail(&predict(&running.grpc, &table("samples"), "y.parquet"));
+    assert_snapshot!(error, @r"
+    error: `y.parquet` cannot be written: Parquet files are read only
+    hint: use a file name that ends in .npy, .npz or .csv
+    ");
+    let error = sandbox.fail(&predict(&running.grpc, &table("text"), "z.npy"));
+    assert!(error.contains("column `who` holds no numbers"), "{error}");
+}
+
+#[test]
 fn failures_say_what_to_do() {
     let sandbox = Sandbox::with_model();
     let running = Running::new(&sandbox);

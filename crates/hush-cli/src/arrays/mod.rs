@@ -1,8 +1,9 @@
-//! Arrays in files: `.npy`, `.npz` and `.csv`, chosen by the extension.
+//! Arrays in files: `.npy`, `.npz`, `.csv` and, to read only, `.parquet`, chosen by the extension.
 
 pub(crate) mod csv;
 mod npy;
 mod npz;
+mod parquet;
 mod samples;
 mod written;
 
@@ -54,6 +55,7 @@ pub(crate) enum Format {
     Npy,
     Npz,
     Csv,
+    Parquet,
 }
 
 impl Format {
@@ -69,12 +71,26 @@ impl Format {
             Some("npy") => Ok(Self::Npy),
             Some("npz") => Ok(Self::Npz),
             Some("csv") => Ok(Self::Csv),
+            Some("parquet") => Ok(Self::Parquet),
             _ => Err(Failure::new(format!(
                 "`{}` has no extension that names an array format",
                 path.display()
             ))
+            .hint("use a file name that ends in .npy, .npz, .csv or .parquet")
+            .into()),
+        }
+    }
+
+    /// The format that the name of an output asks for.
+    pub(crate) fn of_output(path: &Path) -> Result<Self> {
+        match Self::of(path)? {
+            Self::Parquet => Err(Failure::new(format!(
+                "`{}` cannot be written: Parquet files are read only",
+                path.display()
+            ))
             .hint("use a file name that ends in .npy, .npz or .csv")
             .into()),
+            format => Ok(format),
         }
     }
 }
@@ -85,6 +101,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Named>> {
         Format::Npy => npy::read_file,
         Format::Npz => npz::read_file,
         Format::Csv => csv::read_file,
+        Format::Parquet => parquet::read_file,
     };
     read(path)
         .map_err(|error| error.context(format!("cannot read array file `{}`", path.display())))

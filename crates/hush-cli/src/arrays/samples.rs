@@ -1,4 +1,4 @@
-//! The samples of a `.npy` or `.csv` file, a few at a time, so that a file of any length fits into memory.
+//! The samples of a `.npy`, `.csv` or `.parquet` file, a few at a time, so that a file of any length fits into memory.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -8,6 +8,7 @@ use csv::{Reader, StringRecord};
 use hush_client::Tensor;
 
 use super::npy::{self, Header, not_an_array};
+use super::parquet::Rows;
 use super::{Format, csv as table};
 use crate::failure::Result;
 
@@ -24,6 +25,7 @@ pub(crate) enum Samples {
         /// The first line, if it is a sample.
         first: Option<StringRecord>,
     },
+    Parquet(Box<Rows>),
 }
 
 impl Samples {
@@ -32,6 +34,7 @@ impl Samples {
         let file = || Ok::<_, std::io::Error>(BufReader::with_capacity(1 << 20, File::open(path)?));
         let opened = || match Format::of(path)? {
             Format::Npz => Ok(None),
+            Format::Parquet => Ok(Some(Self::Parquet(Box::new(Rows::open(path)?)))),
             Format::Npy => {
                 let mut input = file()?;
                 let header = npy::read_header(&mut input)?;
@@ -61,6 +64,7 @@ impl Samples {
         match self {
             Self::Npy { header, read, .. } => Some((header.shape[0] - read) as u64),
             Self::Csv { .. } => None,
+            Self::Parquet(rows) => Some(rows.left()),
         }
     }
 
@@ -100,6 +104,7 @@ impl Samples {
                     rows => Ok(Some(Tensor::new(vec![rows, width], cells)?)),
                 }
             }
+            Self::Parquet(rows) => rows.next(most),
         }
     }
 
@@ -136,6 +141,7 @@ impl Samples {
                 }
                 Ok(true)
             }
+            Self::Parquet(rows) => rows.skip(samples),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::terminal::{Outcome, Terminal, bytes};
 pub(crate) struct CompileArguments {
     /// The model (.onnx)
     onnx: PathBuf,
-    /// Sample inputs, shape [rows, ...]: .npy, .npz (one array an input, by name) or .csv
+    /// Sample inputs, shape [rows, ...]: .npy, .npz (one array an input, by name), .csv or .parquet
     #[arg(long, value_name = "FILE")]
     calibration: PathBuf,
     /// Which array of an .npz file is the input

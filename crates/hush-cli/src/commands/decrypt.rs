@@ -49,7 +49,7 @@ pub(crate) struct DecryptArguments {
 }
 
 pub(crate) fn run(arguments: &DecryptArguments, terminal: Terminal) -> Result<Outcome> {
-    let format = Format::of(&arguments.output)?;
+    let format = Format::of_output(&arguments.output)?;
     let spec = files::read_client(&arguments.client)?;
     let passphrase = arguments.passphrase.read(false)?;
     let key = files::about("secret key", &arguments.key, {

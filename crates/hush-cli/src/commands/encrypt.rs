@@ -22,7 +22,7 @@ pub(crate) struct EncryptArguments {
     /// The secret key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The inputs, shape [batch, ...]: .npy, .npz (one array an input, by name) or .csv
+    /// The inputs, shape [batch, ...]: .npy, .npz (one array an input, by name), .csv or .parquet
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
     /// Which array of an .npz file is the input

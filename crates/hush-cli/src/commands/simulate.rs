@@ -20,7 +20,7 @@ use crate::terminal::{Outcome, Terminal, counted, duration, milliseconds};
 pub(crate) struct SimulateArguments {
     /// The model owner's file (.model)
     model: PathBuf,
-    /// The inputs, shape [batch, ...]: .npy, .npz (one array an input, by name) or .csv
+    /// The inputs, shape [batch, ...]: .npy, .npz (one array an input, by name), .csv or .parquet
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
     /// Which array of an .npz file is the input
@@ -38,7 +38,7 @@ pub(crate) struct SimulateArguments {
 }
 
 pub(crate) fn run(arguments: &SimulateArguments, terminal: Terminal) -> Result<Outcome> {
-    let format = Format::of(&arguments.output)?;
+    let format = Format::of_output(&arguments.output)?;
     let model = files::read_model(&arguments.model)?;
     let spec = &model.client_spec;
     let wanted: Vec<_> = spec.inputs.iter().map(Wanted::from).collect();

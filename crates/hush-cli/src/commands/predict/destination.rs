@@ -46,7 +46,7 @@ impl Destination {
         let place = match output {
             None => Place::Memory(None, Vec::new()),
             Some(path) => {
-                let format = Format::of(path)?;
+                let format = Format::of_output(path)?;
                 if format == Format::Npz {
                     if resume {
                         return Err(Failure::new("an .npz file is written as a whole")

@@ -38,7 +38,7 @@ pub(crate) struct PredictArguments {
     /// Its version [default: the latest]
     #[arg(long, value_name = "VERSION")]
     model_version: Option<String>,
-    /// The inputs, shape [batch, ...]: .npy and .csv of any length, or .npz (one array an input, by name)
+    /// The inputs, shape [batch, ...]: .npy, .csv and .parquet of any length, or .npz (one array an input, by name)
     #[arg(short, long, value_name = "FILE")]
     input: PathBuf,
     /// Which array of an .npz file is the input
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &PredictArguments, terminal: Terminal) -> Result<Ou
     // What is wrong with the files is better found before anything is sent.
     let samples = Samples::open(&arguments.input)?;
     let output = arguments.output.as_deref();
-    output.map(arrays::Format::of).transpose()?;
+    output.map(arrays::Format::of_output).transpose()?;
     let passphrase = arguments.passphrase.read(false)?;
     let folder = keys_folder(arguments.keys.as_deref())?;
 
