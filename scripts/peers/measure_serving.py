@@ -111,19 +111,27 @@ def encrypted(options):
     network.encrypt(folder / "validation.csv", folder / "x.ct")
     one, all_cores = (network.run(folder / "x.ct", folder / "y.ct", threads) for threads in (1, os.cpu_count() or 1))
 
+    model_file = f"{network.name}.model"
     models = folder / "models"
     models.mkdir(exist_ok=True)
     for index in range(MODELS):
         name = "cancer" if index == 0 else f"cancer-{index}"
-        shutil.copy(f"{network.name}.model", models / f"{name}.model")
+        shutil.copy(model_file, models / f"{name}.model")
+
+    def process():
+        return load(options, "process", model_file, 16, options.user_seconds / 4, inputs, expected, TOLERANCE)
+
+    # Before and after what it is compared with.
+    processes = [process()]
     with hush_server(options, folder, models) as server:
         users = {str(count): load(options, "users", f"grpc://{server.grpc}", "cancer", count, seconds, inputs, expected,
                                   TOLERANCE)
                  for count, seconds in ((1, options.seconds), (16, options.user_seconds))}
         peak = memory(server.process, "VmHWM")
         start = server.seconds
+    processes.append(process())
     return {
-        "users": users, "peak_bytes": peak, "models": MODELS, "start_seconds": start,
+        "users": users, "processes": processes, "peak_bytes": peak, "models": MODELS, "start_seconds": start,
         "in_process_ms": one.said["milliseconds"]["per_sample"],
         "in_process_per_second": 1e3 / all_cores.said["milliseconds"]["per_sample"],
         "evaluation_key_bytes": network.evaluation_key_bytes,

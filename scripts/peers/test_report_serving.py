@@ -16,8 +16,8 @@ def results():
         "machine": {"processor": "Test Processor", "instruction_sets": [], "system": "Linux", "rustc": "rustc 1"},
         "plain": {"load": {name: load(6000.0) for name in names}},
         "mlserver": {"load": {name: load(500.0) for name in names}},
-        "encrypted": {"users": users, "peak_bytes": 3e8, "models": 10, "start_seconds": 0.5, "in_process_ms": 8.0,
-                      "in_process_per_second": 200.0, "evaluation_key_bytes": 1e7},
+        "encrypted": {"users": users, "processes": [load(190.0), load(200.0)], "peak_bytes": 3e8, "models": 10, "start_seconds": 0.5, "in_process_ms": 8.0,
+                      "in_process_per_second": 250.0, "evaluation_key_bytes": 1e7},
         "upload": {"bytes": 3e8, "seconds": 0.5, "memory_growth_bytes": 2e7},
     }
 
@@ -26,7 +26,7 @@ class ServingTest(unittest.TestCase):
     def test_every_table_is_there(self):
         text = report_serving.report(results())
         self.assertIn("| gRPC, one connection | 6,000 | 0.10 | 0.50 | 500 | 0.10 | 0.50 | 12.0× |", text)
-        self.assertIn("| share of one process | 90% |", text)
+        self.assertIn("| share of that | 90% |", text)
         self.assertIn("| upload over HTTP, checked and on the disk, MB/s | 600 |", text)
         self.assertIn("- moon: no air", text)
 

@@ -112,10 +112,29 @@ pub trait Observer {
     fn after(&mut self, index: usize, total: usize, instruction: &Instruction) {
         let _ = (index, total, instruction);
     }
+
+    /// Whether the instructions from here on take one thread only, because others run beside it.
+    fn alone(&self) -> bool {
+        false
+    }
 }
 
 /// Watches nothing.
 impl Observer for () {}
+
+impl<O: Observer> Observer for &mut O {
+    fn before(&mut self, index: usize, total: usize, instruction: &Instruction) -> ControlFlow<()> {
+        (**self).before(index, total, instruction)
+    }
+
+    fn after(&mut self, index: usize, total: usize, instruction: &Instruction) {
+        (**self).after(index, total, instruction);
+    }
+
+    fn alone(&self) -> bool {
+        (**self).alone()
+    }
+}
 
 /// Why a run ended early.
 #[derive(Clone, Debug, Error, PartialEq)]

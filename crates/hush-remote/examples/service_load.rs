@@ -4,7 +4,9 @@
 //! - `service_load rest HOST:PORT CONNECTIONS SECONDS`: the same as JSON over HTTP/1.1;
 //! - either with a MODEL and its INPUT's name at the end: that model of any server, on one row of 30 floats;
 //! - `service_load users URL MODEL USERS SECONDS INPUTS.csv EXPECTED.csv TOLERANCE`: so many data owners, each with a key
-//!   of its own, one encrypted sample a request, every answer decrypted and compared.
+//!   of its own, one encrypted sample a request, every answer decrypted and compared;
+//! - `service_load process FILE.model USERS SECONDS INPUTS.csv EXPECTED.csv TOLERANCE`: the same work without a server: on
+//!   each core somebody who encrypts, runs and decrypts for one user after the other.
 
 extern crate prost_grpc as prost;
 
@@ -14,6 +16,7 @@ mod inference {
 }
 
 use std::error::Error;
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Barrier;
@@ -21,8 +24,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hush_client::Tensor;
+use hush_ckks::EvaluationKeys;
+use hush_client::{
+    Tensor, decrypt, encrypt, finish_outputs, generate_secret_key, write_evaluation_keys,
+};
+use hush_keys::{SecretKey, SecureRng};
 use hush_remote::{ConnectOptions, Connection, PredictOptions, Session};
+use hush_runtime::{Deployment, Inputs, Model, Options};
+use hush_wire::EvaluationKeysReader;
 use hyper::Request;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -53,24 +62,34 @@ fn main() -> Outcome<()> {
             let (connections, seconds) = (connections.parse()?, seconds.parse()?);
             overhead(protocol == "grpc", address, connections, seconds, &question)?
         }
-        [
-            "users",
-            url,
-            model,
-            users,
-            seconds,
-            inputs,
-            expected,
-            tolerance,
-        ] => users_report(&Users {
-            url,
-            model,
-            count: users.parse()?,
-            time: Duration::from_secs_f64(seconds.parse()?),
-            inputs: table(inputs.as_ref())?,
-            expected: table(expected.as_ref())?,
-            tolerance: tolerance.parse()?,
-        })?,
+        ["users", url, model, ref users @ ..] => {
+            let users = Users::new(users)?;
+            let folder = tempfile::tempdir()?;
+            users.report(users.count, |user| {
+                let session = open(url, model, &folder.path().join(user.to_string()))?;
+                Ok(move |_, sample| {
+                    let options = PredictOptions::default();
+                    let mut silent = |_| ControlFlow::Continue(());
+                    Ok(session.predict(vec![sample], &options, &mut silent)?)
+                })
+            })?
+        }
+        ["process", model, ref users @ ..] => {
+            let users = Users::new(users)?;
+            let deployment = Deployment::new(Model::read(File::open(model)?)?, Options::default())?;
+            let cores = std::thread::available_parallelism()?.get().min(users.count);
+            users.report(cores, |core| {
+                let mine = (core..users.count).step_by(cores);
+                let mut mine = mine
+                    .map(|_| User::new(&deployment))
+                    .collect::<Outcome<Vec<_>>>()?;
+                let deployment = &deployment;
+                Ok(move |turn: usize, sample| {
+                    let count = mine.len();
+                    mine[turn % count].predict(deployment, sample)
+                })
+            })?
+        }
         _ => return Err("see the first lines of the source for the arguments".into()),
     };
     println!("{report}");
@@ -243,9 +262,8 @@ async fn ask_rest(address: &str, question: &Question, time: Duration) -> Outcome
     Ok(waits)
 }
 
-struct Users<'a> {
-    url: &'a str,
-    model: &'a str,
+/// What is asked for, and what must come back.
+struct Users {
     count: usize,
     time: Duration,
     inputs: Vec<Vec<f64>>,
@@ -253,74 +271,122 @@ struct Users<'a> {
     tolerance: f64,
 }
 
-fn users_report(users: &Users<'_>) -> Outcome<Value> {
-    let folder = tempfile::tempdir()?;
-    let start = Barrier::new(users.count);
-    let results: Vec<Outcome<(Vec<f64>, Duration, f64)>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..users.count)
-            .map(|user| {
-                let (folder, start) = (folder.path().join(user.to_string()), &start);
-                scope.spawn(move || {
-                    let session = open(users, &folder);
-                    start.wait();
-                    predict(users, user, &session?)
-                })
-            })
-            .collect();
-        let joined = handles.into_iter().map(|handle| handle.join());
-        joined
-            .map(|joined| joined.unwrap_or_else(|_| Err("a user panicked".into())))
-            .collect()
-    });
-    let (mut waits, mut longest, mut largest) = (Vec::new(), Duration::ZERO, 0f64);
-    for result in results {
-        let (waited, time, error) = result?;
-        waits.extend(waited);
-        longest = longest.max(time);
-        largest = largest.max(error);
+impl Users {
+    fn new(arguments: &[&str]) -> Outcome<Self> {
+        let &[count, seconds, inputs, expected, tolerance] = arguments else {
+            return Err("USERS SECONDS INPUTS.csv EXPECTED.csv TOLERANCE".into());
+        };
+        Ok(Self {
+            count: count.parse()?,
+            time: Duration::from_secs_f64(seconds.parse()?),
+            inputs: table(inputs.as_ref())?,
+            expected: table(expected.as_ref())?,
+            tolerance: tolerance.parse()?,
+        })
     }
-    let mut report = summary(waits, longest);
-    report["users"] = json!(users.count);
-    report["largest_error"] = json!(largest);
-    Ok(report)
-}
 
-fn open(users: &Users<'_>, folder: &Path) -> Outcome<Session> {
-    let connection = Connection::open(users.url, ConnectOptions::default())?;
-    let mut silent = |_| ControlFlow::Continue(());
-    let session = connection
-        .model(users.model)?
-        .keys(folder, None, &mut silent)?;
-    Ok(session)
-}
-
-/// What each request waited, how long all took, and the largest error; fails at the first wrong answer.
-fn predict(
-    users: &Users<'_>,
-    user: usize,
-    session: &Session,
-) -> Outcome<(Vec<f64>, Duration, f64)> {
-    let (begun, mut waits, mut largest) = (Instant::now(), Vec::new(), 0f64);
-    let mut row = user;
-    while begun.elapsed() < users.time {
-        row = (row + 1) % users.inputs.len();
-        let (input, expected) = (&users.inputs[row], &users.expected[row]);
-        let sample = Tensor::new(vec![1, input.len()], input.clone())?;
-        let sent = Instant::now();
-        let mut silent = |_| ControlFlow::Continue(());
-        let outputs = session.predict(vec![sample], &PredictOptions::default(), &mut silent)?;
-        waits.push(1e3 * sent.elapsed().as_secs_f64());
-        for (output, expected) in outputs[0].data().iter().zip(expected) {
-            let error = (output - expected).abs();
+    /// So many threads ask again and again, each what `open` makes for it, all from the same moment on.
+    fn report<A>(&self, threads: usize, open: impl Fn(usize) -> Outcome<A> + Sync) -> Outcome<Value>
+    where
+        A: FnMut(usize, Tensor) -> Outcome<Vec<Tensor>> + Send,
+    {
+        let start = Barrier::new(threads);
+        let results: Vec<Outcome<(Vec<f64>, Duration, f64)>> = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..threads)
+                .map(|thread| {
+                    let (start, open) = (&start, &open);
+                    scope.spawn(move || {
+                        // A caller has one thread, as many as there are of them.
+                        let own = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+                        let asks = open(thread);
+                        start.wait();
+                        self.ask(thread, asks?, &own?)
+                    })
+                })
+                .collect();
+            let joined = handles.into_iter().map(|handle| handle.join());
+            joined
+                .map(|joined| joined.unwrap_or_else(|_| Err("a user panicked".into())))
+                .collect()
+        });
+        let (mut waits, mut longest, mut largest) = (Vec::new(), Duration::ZERO, 0f64);
+        for result in results {
+            let (waited, time, error) = result?;
+            waits.extend(waited);
+            longest = longest.max(time);
             largest = largest.max(error);
-            if error.is_nan() || error > users.tolerance {
-                return Err(
-                    format!("user {user}, row {row}: {output} where {expected} is right").into(),
-                );
+        }
+        let mut report = summary(waits, longest);
+        report["users"] = json!(self.count);
+        report["largest_error"] = json!(largest);
+        Ok(report)
+    }
+
+    /// What each request waited, how long all took, and the largest error; fails at the first wrong answer.
+    fn ask(
+        &self,
+        thread: usize,
+        mut asks: impl FnMut(usize, Tensor) -> Outcome<Vec<Tensor>> + Send,
+        own: &rayon::ThreadPool,
+    ) -> Outcome<(Vec<f64>, Duration, f64)> {
+        let (begun, mut waits, mut largest) = (Instant::now(), Vec::new(), 0f64);
+        let mut turn = 0;
+        while begun.elapsed() < self.time {
+            let row = (thread + 1 + turn) % self.inputs.len();
+            let (input, expected) = (&self.inputs[row], &self.expected[row]);
+            let sample = Tensor::new(vec![1, input.len()], input.clone())?;
+            let sent = Instant::now();
+            let outputs = own.install(|| asks(turn, sample))?;
+            waits.push(1e3 * sent.elapsed().as_secs_f64());
+            turn += 1;
+            for (output, expected) in outputs[0].data().iter().zip(expected) {
+                let error = (output - expected).abs();
+                largest = largest.max(error);
+                if error.is_nan() || error > self.tolerance {
+                    return Err(format!(
+                        "caller {thread}, row {row}: {output} where {expected} is right"
+                    )
+                    .into());
+                }
             }
         }
+        Ok((waits, begun.elapsed(), largest))
     }
-    Ok((waits, begun.elapsed(), largest))
+}
+
+fn open(url: &str, model: &str, folder: &Path) -> Outcome<Session> {
+    let connection = Connection::open(url, ConnectOptions::default())?;
+    let mut silent = |_| ControlFlow::Continue(());
+    Ok(connection.model(model)?.keys(folder, None, &mut silent)?)
+}
+
+/// A data owner and what the server would keep of one, in one process.
+struct User {
+    secret: SecretKey,
+    keys: EvaluationKeys,
+    rng: SecureRng,
+}
+
+impl User {
+    fn new(deployment: &Deployment) -> Outcome<Self> {
+        let spec = deployment.client_spec();
+        let mut rng = SecureRng::from_os()?;
+        let secret = generate_secret_key(spec, &mut rng)?;
+        let file = write_evaluation_keys(spec, &secret, &mut rng, Vec::new(), &mut |_, _| ())?;
+        let reader = EvaluationKeysReader::open(&file[..])?;
+        let keys = deployment.read_keys(reader, &mut || ())?;
+        Ok(Self { secret, keys, rng })
+    }
+
+    fn predict(&mut self, deployment: &Deployment, sample: Tensor) -> Outcome<Vec<Tensor>> {
+        let spec = deployment.client_spec();
+        let (secret, rng) = (&self.secret, &mut self.rng);
+        let (file, _) = encrypt(spec, &[sample], secret, rng, Vec::new(), &mut |_, _| ())?;
+        let inputs = Inputs::open(spec, &file[..])?;
+        let answer = deployment.answer(inputs, &self.keys, Vec::new(), |_| ())?;
+        let outputs = decrypt(spec, secret, &answer.output[..], &mut |_, _| ())?;
+        Ok(finish_outputs(spec, outputs)?)
+    }
 }
 
 fn table(path: &Path) -> Outcome<Vec<Vec<f64>>> {

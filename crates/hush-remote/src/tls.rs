@@ -22,6 +22,8 @@ pub(crate) type Connections<B> = Client<HttpsConnector<HttpConnector>, B>;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Bytes of an answer that may be under way: a file of ciphertexts should not wait for acknowledgements.
 const WINDOW: u32 = 16 << 20;
+/// Most bytes of an HTTP/2 frame: ciphertexts arrive in few.
+const FRAME: u32 = 256 << 10;
 
 /// Prepares connections; none is opened yet.
 ///
@@ -56,6 +58,7 @@ where
         .http2_keep_alive_timeout(KEEP_ALIVE)
         .http2_initial_stream_window_size(WINDOW)
         .http2_initial_connection_window_size(WINDOW)
+        .http2_max_frame_size(FRAME)
         .build(connector);
     Ok(client)
 }

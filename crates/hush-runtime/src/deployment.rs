@@ -10,6 +10,7 @@ use hush_wire::{
     EvaluationKeysHeaderV1, EvaluationKeysReader, FormV1,
 };
 
+use crate::seat::Place;
 use crate::{Model, Options, Runtime, RuntimeError};
 
 /// A model with its plaintexts encoded, ready to answer under any key.
@@ -138,7 +139,7 @@ impl Deployment {
     /// # Errors
     /// Those of [`Runtime::run`]; [`RuntimeError::Ciphertexts`] if the inputs turn out damaged;
     /// [`RuntimeError::Output`] if the output fails.
-    pub fn answer<R: Read, W: Write, O: Observer + Send>(
+    pub fn answer<R: Read + Send, W: Write + Send, O: Observer + Send>(
         &self,
         inputs: Inputs<R>,
         keys: &EvaluationKeys,
@@ -152,12 +153,12 @@ impl Deployment {
     }
 
     /// [`Deployment::answer`] where others run at the same time: `lot` is asked before each lot of groups how many of
-    /// so many that are left may run side by side, each on a thread of its own. With one, the groups share the
-    /// current rayon pool with whatever else runs there.
+    /// so many that are left may run side by side, each on a thread of its own. With one, a group shares the current
+    /// rayon pool with whatever else runs there, unless its observer is [`Observer::alone`].
     ///
     /// # Errors
     /// As [`Deployment::answer`].
-    pub fn answer_in_lots<R: Read, W: Write, O: Observer + Send>(
+    pub fn answer_in_lots<R: Read + Send, W: Write + Send, O: Observer + Send>(
         &self,
         inputs: Inputs<R>,
         keys: &EvaluationKeys,
@@ -175,33 +176,53 @@ impl Deployment {
         let mut writer = CiphertextsWriter::new(output, header).map_err(RuntimeError::Output)?;
         let mut lots = Vec::new();
         let (mut reading, mut writing) = (Duration::ZERO, Duration::ZERO);
+        let mut place = Place::default();
         let mut first = 0;
         while first < groups {
             let begun = Instant::now();
-            let at_once = lot(groups - first).max(1) as u64;
-            let mut together = Vec::new();
-            for group in first..groups.min(first + at_once) {
-                let mut inputs = Vec::with_capacity(per_group);
-                while inputs.len() < per_group {
-                    let stored = reader.next_ciphertext();
-                    let Some(stored) = stored.map_err(RuntimeError::Ciphertexts)? else {
-                        break;
-                    };
-                    inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
-                }
-                together.push((inputs, observer(group)));
-            }
-            first += together.len() as u64;
+            let end = groups.min(first + lot(groups - first).max(1) as u64);
+            let mut observers: Vec<O> = (first..end).map(&observer).collect();
+            let alone = |observers: &[O]| observers.iter().any(Observer::alone);
+            let read = || {
+                let group = |_| -> Result<_, RuntimeError> {
+                    let mut inputs = Vec::with_capacity(per_group);
+                    while inputs.len() < per_group {
+                        let stored = reader.next_ciphertext();
+                        let Some(stored) = stored.map_err(RuntimeError::Ciphertexts)? else {
+                            break;
+                        };
+                        inputs.push(Ciphertext::from_wire(parameters, keys.key_id(), &stored)?);
+                    }
+                    Ok(inputs)
+                };
+                (first..end).map(group).collect::<Result<Vec<_>, _>>()
+            };
+            let mut together = place.perform(alone(&observers), read)??;
             reading += begun.elapsed();
-            let (count, begun) = (together.len(), Instant::now());
-            let outputs = self.runtime.run_groups(together, keys)?;
-            lots.push((count, begun.elapsed()));
             let begun = Instant::now();
-            for ciphertext in outputs.into_iter().flatten() {
-                let stored = ciphertext.restated(scale)?.to_wire();
-                writer.write(&stored).map_err(RuntimeError::Output)?;
-            }
+            let outputs = match (&mut together[..], &mut observers[..]) {
+                ([inputs], [observer]) => {
+                    let inputs = std::mem::take(inputs);
+                    let runtime = &self.runtime;
+                    vec![runtime.run_at(&mut place, inputs, keys, observer)?]
+                }
+                _ => {
+                    let together = together.into_iter().zip(observers.iter_mut());
+                    self.runtime.run_groups(together.collect(), keys)?
+                }
+            };
+            lots.push(((end - first) as usize, begun.elapsed()));
+            let begun = Instant::now();
+            let write = || -> Result<(), RuntimeError> {
+                for ciphertext in outputs.into_iter().flatten() {
+                    let stored = ciphertext.restated(scale)?.to_wire();
+                    writer.write(&stored).map_err(RuntimeError::Output)?;
+                }
+                Ok(())
+            };
+            place.perform(alone(&observers), write)??;
             writing += begun.elapsed();
+            first = end;
         }
         reader.finish().map_err(RuntimeError::Ciphertexts)?;
         let output = writer.finish().map_err(RuntimeError::Output)?;

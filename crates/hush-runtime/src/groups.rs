@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hush_ckks::{Ciphertext, EvaluationKeys};
 use hush_program::Observer;
 
+use crate::seat::Seat;
 use crate::{Runtime, RuntimeError};
 
 /// The ciphertexts of a group, and who watches its run.
@@ -68,14 +69,12 @@ impl Runtime {
                 done.push((index, result));
             }
         };
-        // A pool of one thread each, so that the work of a group stays on its thread.
-        let pools = (0..threads)
-            .map(|_| rayon::ThreadPoolBuilder::new().num_threads(1).build())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(RuntimeError::Threads)?;
+        let seats = (0..threads)
+            .map(|_| Seat::take())
+            .collect::<Result<Vec<_>, _>>()?;
         std::thread::scope(|scope| {
-            for pool in &pools {
-                scope.spawn(|| pool.install(work));
+            for seat in &seats {
+                scope.spawn(|| seat.install(work));
             }
         });
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -20,6 +20,7 @@ mod machine;
 mod memory;
 mod model;
 mod prepared;
+mod seat;
 
 pub use deployment::{Answer, Deployment, Inputs};
 pub use error::RuntimeError;
@@ -35,13 +36,17 @@ use hush_program::count::count;
 use hush_program::{KeyManifest, Observer, Program};
 use rayon::prelude::*;
 
+use crate::execute::Execution;
 use crate::machine::CiphertextMachine;
 use crate::prepared::Prepared;
+use crate::seat::Place;
 
 /// A program with its plaintexts encoded, ready to run for any key.
 ///
 /// Operations run on the current rayon pool: `pool.install(|| runtime.run(…))` sets the
-/// number of threads.
+/// number of threads. A run whose observer says that it is [`Observer::alone`] goes on on one
+/// thread of its own, from the next instruction on; called from outside of a pool, it then
+/// leaves the pool alone.
 pub struct Runtime {
     program: Program,
     manifest: KeyManifest,
@@ -159,6 +164,16 @@ impl Runtime {
         keys: &EvaluationKeys,
         observer: &mut (impl Observer + Send),
     ) -> Result<Vec<Ciphertext>, RuntimeError> {
+        self.run_at(&mut Place::default(), inputs, keys, observer)
+    }
+
+    fn run_at(
+        &self,
+        place: &mut Place,
+        inputs: Vec<Ciphertext>,
+        keys: &EvaluationKeys,
+        observer: &mut (impl Observer + Send),
+    ) -> Result<Vec<Ciphertext>, RuntimeError> {
         self.check_keys(keys)?;
         for (index, input) in inputs.iter().enumerate() {
             self.check_input(input, keys)
@@ -170,9 +185,14 @@ impl Runtime {
             keys,
             slots: self.program.slots,
         };
-        // On a thread of the pool: from outside, each of many short loops would wait to be woken.
-        rayon::scope(|_| execute::execute(&self.program, inputs, machine, observer))
-            .map_err(|error| RuntimeError::Execute(Box::new(error)))
+        let failed = |error| RuntimeError::Execute(Box::new(error));
+        let mut execution = Execution::new(&self.program, inputs, machine).map_err(failed)?;
+        while !execution.is_done() {
+            place
+                .perform(observer.alone(), || execution.advance(observer))?
+                .map_err(failed)?;
+        }
+        execution.finish().map_err(failed)
     }
 
     fn check_input(&self, input: &Ciphertext, keys: &EvaluationKeys) -> Result<(), CkksError> {

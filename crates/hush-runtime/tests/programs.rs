@@ -297,6 +297,40 @@ fn an_observer_stops_a_run_and_threads_do_not_change_it() {
     }
 }
 
+/// On one thread of its own and on all, in turn; keeps the number of threads that each instruction saw.
+#[derive(Default)]
+struct InTurn(Vec<usize>);
+
+impl Observer for InTurn {
+    fn after(&mut self, _: usize, _: usize, _: &Instruction) {
+        self.0.push(rayon::current_num_threads());
+    }
+
+    fn alone(&self) -> bool {
+        self.0.len() % 2 == 1
+    }
+}
+
+#[test]
+fn a_run_changes_between_one_thread_and_all_between_its_instructions() {
+    let mut world = World::new();
+    let (_, encrypted) = world.inputs();
+    let expected = world.runtime.run(encrypted.clone(), &world.keys, &mut ());
+    let mut observer = InTurn::default();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
+    let results = pool.build().unwrap().install(|| {
+        world
+            .runtime
+            .run(encrypted, &world.keys, &mut observer)
+            .unwrap()
+    });
+    for (result, expected) in results.iter().zip(expected.unwrap()) {
+        assert!(result.parts() == expected.parts());
+    }
+    // Those that run together share the two threads.
+    assert_eq!(observer.0[..3], [2, 1, 2]);
+}
+
 #[test]
 fn a_memory_limit_is_respected_and_changes_no_result() {
     let mut world = World::new();

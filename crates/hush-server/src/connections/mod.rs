@@ -32,6 +32,8 @@ use patience::Patient;
 /// 100 MB a second over 10 ms; with the limit of connections it bounds what callers can make the server hold.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Most bytes of an HTTP/2 frame: ciphertexts arrive in few.
+const FRAME: u32 = 256 << 10;
 /// Longest pause after a failure to accept, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection that is asked to end may take.
@@ -137,6 +139,7 @@ fn builder(limits: &ConnectionLimits) -> Builder<TokioExecutor> {
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME)
         .keep_alive_interval(limits.keep_alive)
         .keep_alive_timeout(limits.keep_alive);
     builder

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     memory: Option<u64>,
     state: Mutex<State>,
     stopping: Arc<AtomicBool>,
+    /// Whether every thread has a request; else those that run share all threads.
+    crowded: Arc<AtomicBool>,
     /// Told when nothing runs or waits any more.
     idle: Notify,
     statistics: Arc<Statistics>,
@@ -83,6 +85,7 @@ impl Scheduler {
                 draining: false,
             }),
             stopping: Arc::default(),
+            crowded: Arc::default(),
             idle: Notify::new(),
             statistics,
         }))
@@ -155,7 +158,12 @@ impl Scheduler {
 
     /// Tells runs when to stop.
     pub(crate) fn stop(&self, deadline: Option<Instant>) -> Stop {
-        Stop::new(Arc::clone(&self.0.stopping), deadline)
+        let shared = &self.0;
+        Stop::new(
+            Arc::clone(&shared.stopping),
+            Arc::clone(&shared.crowded),
+            deadline,
+        )
     }
 
     /// Whether requests are refused because the server goes down.
@@ -214,7 +222,7 @@ impl Shared {
                 let statistics = self.statistics.model(&next.model);
                 statistics.waiting.subtract(1);
                 state.running += 1;
-                state.threads += 1;
+                self.take_threads(&mut state, 1);
                 state.reserved += next.bytes;
                 self.statistics.reserved_bytes.set(state.reserved);
                 let permit = Permit::new(self, identity, next.model, next.bytes, next.estimate);
@@ -223,6 +231,21 @@ impl Shared {
             // Outside the lock: if nobody waits any more, the permit comes back here at once.
             drop(grant.send(permit));
         }
+    }
+
+    fn take_threads(&self, state: &mut State, count: usize) {
+        state.threads += count;
+        self.count_threads(state);
+    }
+
+    fn give_threads(&self, state: &mut State, count: usize) {
+        state.threads -= count;
+        self.count_threads(state);
+    }
+
+    fn count_threads(&self, state: &State) {
+        let crowded = state.threads >= self.threads;
+        self.crowded.store(crowded, Ordering::Relaxed);
     }
 
     fn fits(&self, state: &State, bytes: u64) -> bool {

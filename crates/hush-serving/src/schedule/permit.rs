@@ -71,7 +71,7 @@ impl Permit {
         };
         let threads = threads.min(usize::try_from(affordable).unwrap_or(usize::MAX));
         let bytes = bytes_each.saturating_mul(threads as u64);
-        state.threads += threads;
+        self.shared.take_threads(&mut state, threads);
         state.reserved += bytes;
         self.shared.statistics.reserved_bytes.set(state.reserved);
         self.wider = (threads, bytes, Instant::now());
@@ -89,7 +89,7 @@ impl Permit {
     fn release(&self, threads: usize, bytes: u64) {
         {
             let mut state = self.shared.state();
-            state.threads -= threads;
+            self.shared.give_threads(&mut state, threads);
             state.reserved -= bytes;
             self.shared.statistics.reserved_bytes.set(state.reserved);
         }

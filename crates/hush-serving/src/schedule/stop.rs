@@ -1,4 +1,4 @@
-//! Stops a run between the steps of its program.
+//! Tells a run between the steps of its program whether to go on, and on how many threads.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub(crate) struct Stop {
     /// The server goes down.
     stopping: Arc<AtomicBool>,
     deadline: Option<Instant>,
+    /// Every thread has a request of its own.
+    crowded: Arc<AtomicBool>,
 }
 
 /// Cancels when it is dropped.
@@ -28,8 +30,13 @@ impl Drop for CancelOnDrop {
 }
 
 impl Stop {
-    pub(crate) fn new(stopping: Arc<AtomicBool>, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(
+        stopping: Arc<AtomicBool>,
+        crowded: Arc<AtomicBool>,
+        deadline: Option<Instant>,
+    ) -> Self {
         Self {
+            crowded,
             cancelled: Arc::default(),
             stopping,
             deadline,
@@ -66,6 +73,10 @@ impl Observer for Stop {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn alone(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
     }
 }
 
