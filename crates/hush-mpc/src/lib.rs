@@ -15,4 +15,16 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
+mod fixed;
 pub mod link;
+pub mod protocol;
+mod session;
+mod share;
+
+pub use error::MpcError;
+pub use fixed::Fixed;
+pub use hush_simd::words::Word;
+pub use protocol::{BilinearMap, Cost, Kernel, Parties, Protocol};
+pub use session::Session;
+pub use share::{BLOCK, Bits, Share};

@@ -22,6 +22,7 @@ pub struct MemoryLink {
 #[derive(Debug)]
 struct Message {
     step: Step,
+    depth: u64,
     bytes: Vec<u8>,
 }
 
@@ -90,7 +91,11 @@ impl Link for MemoryLink {
         let bytes = bytes.to_vec();
         self.traffic.count_sent(to, bytes.len());
         sender
-            .send(Message { step, bytes })
+            .send(Message {
+                step,
+                depth: self.traffic.depth + 1,
+                bytes,
+            })
             .map_err(|_| LinkError::Closed { peer, step })
     }
 
@@ -122,6 +127,7 @@ impl Link for MemoryLink {
             });
         }
         into.copy_from_slice(&message.bytes);
+        self.traffic.depth = self.traffic.depth.max(message.depth);
         self.traffic.count_received(from, into.len());
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! How the parties of a session reach each other.
 
 pub mod memory;
+pub mod tls;
+
+/// What a link must take for one peer before a sender has to wait.
+pub const QUEUE_BYTES: usize = 64 << 20;
 
 /// One party's connections to the others of a session. Blocking; both sides know the length of
 /// every message before it travels.
@@ -12,7 +16,9 @@ pub trait Link: Send {
     fn parties(&self) -> usize;
 
     /// Queues one message to party `to`. It returns before the peer has read the message, as long
-    /// as what is queued stays below the link's bound.
+    /// as what is queued stays below the link's bound, which is [`QUEUE_BYTES`] or more. Protocols
+    /// never have more than that under way to one peer before they wait for messages themselves, so two
+    /// parties that send at the same time do not wait for each other.
     fn send(&mut self, to: usize, bytes: &[u8]) -> Result<(), LinkError>;
 
     /// Waits for the next message from party `from`, which must have exactly `into.len()` bytes.
@@ -45,6 +51,9 @@ impl std::fmt::Display for Step {
 pub struct Traffic {
     /// By the index of the peer; the entry of the party itself stays zero.
     pub peers: Vec<PeerTraffic>,
+    /// Messages on the longest chain, each sent after the one before it had been received, that ends
+    /// at this party. Zero if the link does not measure it; links in memory do.
+    pub depth: u64,
 }
 
 /// What one party sent to and received from one peer.
@@ -65,6 +74,7 @@ impl Traffic {
     pub fn none(parties: usize) -> Self {
         Self {
             peers: vec![PeerTraffic::default(); parties],
+            depth: 0,
         }
     }
 
@@ -147,4 +157,57 @@ pub enum LinkError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A message that is not the next one of its connection.
+    #[error("party {peer} sent message {found} at {step}, where message {expected} was due")]
+    Sequence {
+        /// Index of the peer.
+        peer: usize,
+        /// Where this party was.
+        step: Step,
+        /// Number of the message that was due.
+        expected: u64,
+        /// Number that came.
+        found: u64,
+    },
+    /// Bytes that are no message of this session.
+    #[error("party {peer} sent bytes at {step} that are no message of this session")]
+    Frame {
+        /// Index of the peer.
+        peer: usize,
+        /// Where this party was.
+        step: Step,
+    },
+    /// The peer gave up for a reason of its own.
+    #[error("party {peer} gave up at {step}; see its own log for the reason")]
+    Failed {
+        /// Index of the peer.
+        peer: usize,
+        /// Where the peer was.
+        step: Step,
+    },
+    /// Another party failed first, and said why.
+    #[error("{error}; party {by} noticed")]
+    Reported {
+        /// Index of the party that says so.
+        by: usize,
+        /// What went wrong there.
+        error: Box<LinkError>,
+    },
+}
+
+impl LinkError {
+    /// The party at fault and the step, whoever noticed.
+    pub fn culprit(&self) -> (usize, Step) {
+        match self {
+            Self::Closed { peer, step }
+            | Self::TimedOut { peer, step, .. }
+            | Self::Length { peer, step, .. }
+            | Self::Order { peer, step, .. }
+            | Self::Sequence { peer, step, .. }
+            | Self::Frame { peer, step }
+            | Self::Failed { peer, step }
+            | Self::Io { peer, step, .. } => (*peer, *step),
+            Self::Reported { error, .. } => error.culprit(),
+        }
+    }
 }

@@ -11,6 +11,8 @@ mod sealed {
 
 /// An unsigned machine integer whose arithmetic wraps: an element of Z/2^BITS.
 pub trait Word: sealed::Sealed + Copy + Default + Eq + Debug + Send + Sync + 'static {
+    /// A word of half the size, or this one if there is none.
+    type Half: Word;
     /// The size of the ring is 2 to this power.
     const BITS: u32;
     /// Zero.
@@ -32,7 +34,7 @@ pub trait Word: sealed::Sealed + Copy + Default + Eq + Debug + Send + Sync + 'st
     fn left(self, by: u32) -> Self;
     /// To the right, filling with zeros; zero if `by` is the number of bits or more.
     fn right(self, by: u32) -> Self;
-    /// The low bits as a word of 64, and whether it is a bit: word 0 or 1.
+    /// The low bits of a number.
     fn from_u64(value: u64) -> Self;
     /// The low 64 bits, from bit `64 * index` on.
     fn limb(self, index: u32) -> u64;
@@ -66,8 +68,9 @@ pub trait Word: sealed::Sealed + Copy + Default + Eq + Debug + Send + Sync + 'st
 }
 
 macro_rules! word {
-    ($type:ty, $signed:ty { $($extra:tt)* }) => {
+    ($type:ty, $signed:ty, $half:ty { $($extra:tt)* }) => {
         impl Word for $type {
+            type Half = $half;
             const BITS: u32 = <$type>::BITS;
             const ZERO: Self = 0;
             const ONE: Self = 1;
@@ -120,8 +123,8 @@ macro_rules! word {
     };
 }
 
-word!(u32, i32 {});
-word!(u64, i64 {
+word!(u32, i32, u32 {});
+word!(u64, i64, u32 {
     fn as_u64s(words: &[Self]) -> Option<&[u64]> {
         Some(words)
     }
@@ -129,4 +132,4 @@ word!(u64, i64 {
         Some(words)
     }
 });
-word!(u128, i128 {});
+word!(u128, i128, u64 {});
