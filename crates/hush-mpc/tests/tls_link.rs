@@ -72,7 +72,13 @@ impl World {
         let Party { identity, acceptor } = &self.parties[party];
         let until = soon();
         TlsLink::connect(
-            party, &self.peers, identity, acceptor, &SESSION, timing, until,
+            party,
+            &self.peers,
+            identity,
+            acceptor,
+            &SESSION,
+            timing,
+            until,
         )
     }
 
@@ -192,14 +198,8 @@ fn messages_of_every_size_arrive_and_are_counted() {
     for (party, (traffic, secrets)) in links.iter().enumerate() {
         for peer in (0..3).filter(|&peer| peer != party) {
             let counted = traffic.peers[peer];
-            assert_eq!(
-                (counted.bytes_sent, counted.bytes_received),
-                (total, total)
-            );
-            assert_eq!(
-                (counted.messages_sent, counted.messages_received),
-                (10, 10)
-            );
+            assert_eq!((counted.bytes_sent, counted.bytes_received), (total, total));
+            assert_eq!((counted.messages_sent, counted.messages_received), (10, 10));
             assert_eq!(secrets[peer], links[peer].1[party]);
         }
         assert_ne!(secrets[(party + 1) % 3], secrets[(party + 2) % 3]);
@@ -231,17 +231,9 @@ fn a_stranger_and_an_impostor_are_turned_away() {
     let mut peers = world.peers.clone();
     peers[1].fingerprint = stranger.fingerprint();
     let Party { identity, acceptor } = &world.parties[0];
-    let error = TlsLink::connect(
-        0,
-        &peers,
-        identity,
-        acceptor,
-        &SESSION,
-        quick(),
-        soon(),
-    )
-    .err()
-    .unwrap();
+    let error = TlsLink::connect(0, &peers, identity, acceptor, &SESSION, quick(), soon())
+        .err()
+        .unwrap();
     assert!(matches!(
         error,
         ConnectError::Dial {
@@ -270,7 +262,10 @@ fn a_party_that_never_comes_is_named() {
     let error = TlsLink::connect(0, &peers, identity, acceptor, &SESSION, quick(), until)
         .err()
         .unwrap();
-    assert!(matches!(error, ConnectError::Dial { peer: 1, .. }), "{error}");
+    assert!(
+        matches!(error, ConnectError::Dial { peer: 1, .. }),
+        "{error}"
+    );
     // It listens but does not dial.
     let until = Instant::now() + Duration::from_millis(300);
     let error = TlsLink::connect(
@@ -313,12 +308,16 @@ fn forged_frames_end_all_honest_parties_with_the_same_reason() {
         ),
         (
             frame(&SESSION, 3, 0, 5, 3),
-            format!("party 2 sent 5 bytes at {step}, where 4 were due; the parties do not run the same program"),
+            format!(
+                "party 2 sent 5 bytes at {step}, where 4 were due; the parties do not run the same program"
+            ),
         ),
         (
             // A lie about a length allocates nothing.
             frame(&SESSION, 3, 0, 1 << 39, 3),
-            format!("party 2 sent 549755813888 bytes at {step}, where 4 were due; the parties do not run the same program"),
+            format!(
+                "party 2 sent 549755813888 bytes at {step}, where 4 were due; the parties do not run the same program"
+            ),
         ),
         (
             // The same message again.
@@ -381,7 +380,9 @@ fn a_party_that_falls_silent_is_named_by_all() {
     assert!(begin.elapsed() < Duration::from_secs(5));
     assert_eq!(errors.each_ref().map(|error| error.culprit().0), [2, 2]);
     assert!(
-        errors[0].to_string().starts_with("party 2 has not answered for"),
+        errors[0]
+            .to_string()
+            .starts_with("party 2 has not answered for"),
         "{}",
         errors[0]
     );
@@ -404,7 +405,12 @@ fn a_party_that_lives_but_stalls_is_named_by_all() {
     });
     for error in errors.into_iter().flatten() {
         assert_eq!(error.culprit().0, 2, "{error}");
-        assert!(error.to_string().contains("party 2 has not answered for 0 s"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("party 2 has not answered for 0 s"),
+            "{error}"
+        );
     }
 }
 
@@ -445,13 +451,13 @@ fn a_computation_longer_than_the_silence_limit_is_no_failure() {
 fn a_party_that_does_not_read_stops_its_sender_at_the_window() {
     let world = World::new(3);
     let timing = Timing {
-        patience: Duration::from_millis(500),
+        patience: Duration::from_secs(1),
         window: 1 << 20,
         ..quick()
     };
     let errors = world.run(timing, |mut link| {
         if link.party() == 1 {
-            std::thread::sleep(Duration::from_secs(2));
+            std::thread::sleep(Duration::from_secs(3));
             return None;
         }
         if link.party() == 2 {

@@ -238,10 +238,7 @@ mod tests {
             found: 9,
         };
         let found = parse_report(&report(&error), 1, 3, Step::default());
-        assert_eq!(
-            found.to_string(),
-            format!("{error}; party 1 noticed")
-        );
+        assert_eq!(found.to_string(), format!("{error}; party 1 noticed"));
         let mut odd = report(&error);
         odd[8] = 77;
         assert!(matches!(

@@ -148,8 +148,8 @@ impl Incoming {
             if what == Heard::Bytes {
                 heard = Instant::now();
             }
-            // A peer that waits for somebody else will soon say so itself if that one is gone.
-            let patience = timing.patience * if excused { 2 } else { 1 };
+            // A peer that waits for somebody else loses its own patience with that one first, and says so.
+            let patience = timing.patience * if excused { 4 } else { 1 };
             let (silent, stalled) = (heard + timing.silence, started + patience);
             limit = if silent <= stalled {
                 timing.silence

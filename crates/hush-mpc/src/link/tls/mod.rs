@@ -124,7 +124,14 @@ impl TlsLink {
                         fingerprint,
                     } = peers[peer];
                     scope.spawn(move || {
-                        dial(address, identity, fingerprint, Purpose::Link, session, deadline)
+                        dial(
+                            address,
+                            identity,
+                            fingerprint,
+                            Purpose::Link,
+                            session,
+                            deadline,
+                        )
                     })
                 })
                 .collect();
@@ -158,8 +165,8 @@ impl TlsLink {
             let accepted = acceptor
                 .link(fingerprint, session, deadline)
                 .map_err(accept)?;
-            link.secrets[peer] = both_secrets(party < peer, &dialed, &accepted, session)
-                .map_err(accept)?;
+            link.secrets[peer] =
+                both_secrets(party < peer, &dialed, &accepted, session).map_err(accept)?;
             let name = format!("to party {peer}");
             let outgoing = Outgoing::start(dialed, tag, timing, name);
             link.outgoing[peer] = Some(outgoing.map_err(ConnectError::Thread)?);
@@ -180,6 +187,13 @@ impl TlsLink {
             step: self.step,
         };
         self.tell(&own);
+    }
+
+    /// Lets heartbeats say whom this party waits for.
+    fn waiting(&self, what: Option<(usize, Step)>) {
+        for outgoing in self.outgoing.iter().flatten() {
+            outgoing.waiting(what);
+        }
     }
 
     fn tell(&mut self, error: &LinkError) {
@@ -231,10 +245,16 @@ impl Link for TlsLink {
         if self.failed {
             return Err(LinkError::Closed { peer: to, step });
         }
-        let outgoing = self.outgoing[to]
-            .as_mut()
-            .expect("no party sends to itself");
-        let Err(error) = outgoing.send(step, bytes) else {
+        let expect = "no party sends to itself";
+        let full = self.outgoing[to].as_ref().expect(expect).is_full();
+        if full {
+            self.waiting(Some((to, step)));
+        }
+        let result = self.outgoing[to].as_mut().expect(expect).send(step, bytes);
+        if full {
+            self.waiting(None);
+        }
+        let Err(error) = result else {
             self.traffic.count_sent(to, bytes.len());
             return Ok(());
         };
@@ -243,6 +263,7 @@ impl Link for TlsLink {
         let party = self.party;
         let reason = self.incoming[to]
             .as_mut()
+            .filter(|_| matches!(error, LinkError::Closed { .. }))
             .and_then(|incoming| incoming.reason(party, step));
         Err(self.end(reason.unwrap_or(error)))
     }
@@ -252,16 +273,12 @@ impl Link for TlsLink {
         if self.failed {
             return Err(LinkError::Closed { peer: from, step });
         }
-        for outgoing in self.outgoing.iter().flatten() {
-            outgoing.waiting(Some((from, step)));
-        }
+        self.waiting(Some((from, step)));
         let incoming = self.incoming[from]
             .as_mut()
             .expect("no party receives from itself");
         let result = incoming.receive(self.party, step, into);
-        for outgoing in self.outgoing.iter().flatten() {
-            outgoing.waiting(None);
-        }
+        self.waiting(None);
         match result {
             Ok(()) => {
                 self.traffic.count_received(from, into.len());

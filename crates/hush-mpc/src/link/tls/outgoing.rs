@@ -69,13 +69,11 @@ impl Outgoing {
             stream: Mutex::new(stream),
         });
         let writing = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || {
-                writing.write(session, timing);
-                writing.queue().done = true;
-                writing.space.notify_all();
-            })?;
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            writing.write(session, timing);
+            writing.queue().done = true;
+            writing.space.notify_all();
+        })?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -117,6 +115,11 @@ impl Outgoing {
         queue.bytes += frame.len();
         queue.frames.push_back(frame);
         self.shared.ready.notify_one();
+    }
+
+    /// Whether the next message has to wait until the peer reads.
+    pub(super) fn is_full(&self) -> bool {
+        self.shared.queue().bytes >= self.window
     }
 
     /// What heartbeats say about this party.
@@ -259,9 +262,8 @@ impl Shared {
 }
 
 fn heartbeat(session: [u8; 8], waiting: Option<(usize, Step)>) -> Vec<u8> {
-    let (sequence, step) = waiting.map_or((0, Step::default()), |(peer, step)| {
-        (peer as u64 + 1, step)
-    });
+    let (sequence, step) =
+        waiting.map_or((0, Step::default()), |(peer, step)| (peer as u64 + 1, step));
     let header = Header {
         session,
         step,

@@ -43,7 +43,9 @@ pub enum StreamError {
     #[error("the other side shows another certificate than the one that is pinned")]
     Identity,
     /// The other side refused this side's certificate.
-    #[error("the other side refused this party's certificate; compare the fingerprints on both sides")]
+    #[error(
+        "the other side refused this party's certificate; compare the fingerprints on both sides"
+    )]
     Refused,
     /// Bytes that are not TLS, or were changed on their way.
     #[error("TLS failed: {0}")]
@@ -208,8 +210,12 @@ impl TlsStream {
 
     fn encrypt(&mut self, parts: &[&[u8]]) -> Result<(), StreamError> {
         let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        // Without a limit on its buffer the library takes everything.
-        self.connection.writer().write_vectored(&slices)?;
+        let count = self.connection.writer().write_vectored(&slices)?;
+        let all: usize = parts.iter().map(|part| part.len()).sum();
+        assert_eq!(
+            count, all,
+            "without a limit on its buffer the library takes everything"
+        );
         Ok(())
     }
 
