@@ -7,8 +7,11 @@ At a server, four lines::
     y = client.predict(x)
 
 Step by step: :func:`compile` and :func:`run` for the model's owner; :func:`keygen`, :func:`encrypt` and
-:func:`decrypt` for the data's. ``hushml.sklearn`` and ``hushml.torch`` compile fitted estimators and modules.
+:func:`decrypt` for the data's. ``hushml.sklearn`` and ``hushml.torch`` compile fitted estimators and modules; ``hushml.mlflow`` logs and loads
+encrypted models.
 """
+
+from typing import Any
 
 from . import sklearn, torch
 from ._client import Client, connect
@@ -51,3 +54,12 @@ __all__ = [
     "sklearn",
     "torch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # MLflow takes seconds to import, and only some have it.
+    if name == "mlflow":
+        import importlib
+
+        return importlib.import_module("hushml.mlflow")
+    raise AttributeError(f"module 'hushml' has no attribute '{name}'")

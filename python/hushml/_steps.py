@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 from . import _hushml
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PathLike = Union[str, "os.PathLike[str]"]
 Inputs = Union["ArrayLike", "Mapping[str, ArrayLike]"]
 Outputs = Union["NDArray[Any]", "dict[str, NDArray[Any]]"]
+
+#: Told of every compilation and its options; set by ``hushml.mlflow.autolog``.
+_compiled: Callable[[Compiled, dict[str, Any]], None] | None = None
 
 
 def compile(
@@ -52,22 +55,22 @@ def compile(
         max_degree: highest degree tried for an activation.
         seed: seed of the noise in the final simulation.
     """
-    compiled = _hushml.compile(
-        _onnx(model),
-        calibration,
-        precision=precision,
-        batch=batch,
-        packing=packing,
-        security=security,
-        activation_margin=activation_margin,
-        headroom=headroom,
-        min_agreement=min_agreement,
-        max_keys=max_keys,
-        max_degree=max_degree,
-        seed=seed,
-        memory=_memory(None),
-    )
+    options: dict[str, Any] = {
+        "precision": precision,
+        "batch": batch,
+        "packing": packing,
+        "security": security,
+        "activation_margin": activation_margin,
+        "headroom": headroom,
+        "min_agreement": min_agreement,
+        "max_keys": max_keys,
+        "max_degree": max_degree,
+        "seed": seed,
+    }
+    compiled = _hushml.compile(_onnx(model), calibration, **options, memory=_memory(None))
     _warn(compiled.warnings)
+    if _compiled is not None:
+        _compiled(compiled, options)
     return compiled
 
 
