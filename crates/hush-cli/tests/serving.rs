@@ -1,10 +1,13 @@
 //! Predictions from the command line on a server in the process of the test.
 
+#[path = "../../hush-server/tests/server/authority.rs"]
+mod authority;
 mod sandbox;
 
 use std::fs;
 use std::process::Stdio;
 
+use authority::Authority;
 use insta::assert_snapshot;
 use sandbox::{Sandbox, floats, write_model};
 use serde_json::Value;
@@ -21,16 +24,22 @@ struct Running {
 
 impl Running {
     fn new(sandbox: &Sandbox) -> Self {
+        Self::with(sandbox, &[])
+    }
+
+    /// With more arguments.
+    fn with(sandbox: &Sandbox, more: &[String]) -> Self {
         let path = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
         fs::create_dir(sandbox.path("models")).unwrap();
         write_model(&sandbox.path("models/square"), 0.25);
-        let arguments = [
+        let mut arguments = vec![
             "hush-server".to_owned(),
             "--http=127.0.0.1:0".to_owned(),
             "--grpc=127.0.0.1:0".to_owned(),
             format!("--keys={}", path("server_keys")),
             path("models/square.model"),
         ];
+        arguments.extend_from_slice(more);
         let matches = hush_server::command()
             .try_get_matches_from(arguments)
             .unwrap();
@@ -196,6 +205,91 @@ fn parquet_files_in() {
     ");
     let error = sandbox.fail(&predict(&running.grpc, &table("text"), "z.npy"));
     assert!(error.contains("column `who` holds no numbers"), "{error}");
+}
+
+#[test]
+fn certificates_on_both_sides() {
+    let sandbox = Sandbox::empty();
+    let authority = Authority::new();
+    sandbox.write("ca.pem", authority.pem.as_bytes());
+    for name in ["server", "alice", "bob"] {
+        let (certificate, key) = authority.sign(name);
+        sandbox.write(&format!("{name}.pem"), certificate.as_bytes());
+        sandbox.write(&format!("{name}.key"), key.as_bytes());
+    }
+    let roles = "roles = ['predict', 'upload-keys']";
+    let accounts = format!("[[account]]\nname = 'alice'\n{roles}\n");
+    sandbox.write("tokens.toml", accounts.as_bytes());
+    let path = |name: &str| sandbox.path(name).display().to_string();
+    let running = Running::with(
+        &sandbox,
+        &[
+            format!("--tls-cert={}", path("server.pem")),
+            format!("--tls-key={}", path("server.key")),
+            format!("--client-ca={}", path("ca.pem")),
+            format!("--tokens={}", path("tokens.toml")),
+        ],
+    );
+    let values = samples(&sandbox, "x.npy", 10);
+    for url in [&running.grpc, &running.http] {
+        let url = url
+            .replace("grpc:", "grpcs:")
+            .replace("http:", "https:")
+            .replace("127.0.0.1", "localhost");
+        let shown = |name: &str| {
+            let mut arguments = predict(&url, "x.npy", "y.npy").join(" ");
+            arguments.push_str(" --ca ca.pem");
+            if !name.is_empty() {
+                arguments.push_str(&format!(" --cert {name}.pem --key {name}.key"));
+            }
+            arguments
+        };
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let run = |name: &str| {
+            let words = words(&shown(name));
+            sandbox.hush(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let said = run("alice");
+        assert_eq!((said.code, &*said.stderr), (Some(0), ""));
+        assert_squares(&sandbox.read_npy("y.npy"), &values);
+        for stranger in ["bob", ""] {
+            let said = run(stranger);
+            assert_eq!(said.code, Some(1), "{stranger}");
+            assert!(
+                said.stderr.contains("the server refused"),
+                "{}",
+                said.stderr
+            );
+        }
+        let said = sandbox.hush(&predict(&url, "x.npy", "y.npy"));
+        assert_eq!(said.code, Some(1));
+        assert!(said.stderr.contains("certificate"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn tokens_on_open_ways_are_warned_of() {
+    let sandbox = Sandbox::with_model();
+    let warning = |url: &str| {
+        let mut command = sandbox.command(&predict(url, "x.npy", "y.npy"));
+        let output = command.env("HUSH_TOKEN", "hush_7").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stderr).unwrap();
+        text.lines().next().unwrap().to_owned()
+    };
+    // Nobody has this name (RFC 6761).
+    assert_snapshot!(
+        warning("grpc://models.invalid"),
+        @"warning: the token is sent to grpc://models.invalid without encryption: whoever is on the way can use it; connect with grpcs://"
+    );
+    assert!(warning("http://models.invalid").contains("connect with https://"));
+    for quiet in [
+        "grpcs://models.invalid",
+        "grpc://127.0.0.1:1",
+        "http://localhost:1",
+    ] {
+        assert!(warning(quiet).starts_with("error: "), "{quiet}");
+    }
 }
 
 #[test]

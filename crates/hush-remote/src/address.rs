@@ -1,5 +1,7 @@
 //! Where a server is.
 
+use std::net::IpAddr;
+
 use http::Uri;
 
 use crate::RemoteError;
@@ -26,6 +28,23 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// Whether what is sent stays on this machine, or is encrypted.
+    pub(crate) fn is_private(&self) -> bool {
+        if self.tls {
+            return true;
+        }
+        let uri: Option<Uri> = self.origin.parse().ok();
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => {
+                let name = host.trim_end_matches('.').to_ascii_lowercase();
+                name == "localhost" || name.ends_with(".localhost")
+            }
+        }
+    }
+
     /// Reads `grpc://`, `grpcs://`, `http://` or `https://`, a host, and perhaps a port.
     pub(crate) fn parse(url: &str) -> Result<Self, RemoteError> {
         let wrong = |reason| RemoteError::Address {
@@ -91,6 +110,27 @@ mod tests {
         );
         assert_eq!(origin("http://[::1]:8080/hush/"), "http://[::1]:8080/hush");
         assert_eq!(origin("HTTPS://models.example"), "https://models.example");
+    }
+
+    #[test]
+    fn who_can_read_what_is_sent() {
+        for (url, private) in [
+            ("grpc://127.0.0.1:9", true),
+            ("http://127.3.2.1", true),
+            ("http://[::1]:8080", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("grpc://localhost", true),
+            ("grpc://LOCALHOST.:8081", true),
+            ("grpcs://models.example", true),
+            ("https://192.0.2.1", true),
+            ("grpc://models.example", false),
+            ("http://192.0.2.1:8080", false),
+            ("http://[2001:db8::1]", false),
+            ("http://127.0.0.1.example", false),
+            ("http://notlocalhost", false),
+        ] {
+            assert_eq!(Address::parse(url).unwrap().is_private(), private, "{url}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::address::{Address, Protocol};
+
 /// How a connection behaves. The default suits a server on this machine without accounts.
 #[derive(Clone)]
 pub struct ConnectOptions {
@@ -27,6 +29,25 @@ pub struct ConnectOptions {
     pub patience: Duration,
 }
 
+impl ConnectOptions {
+    /// What to warn of before connecting to an address: a token that others could read on its way.
+    #[must_use]
+    pub fn warning(&self, url: &str) -> Option<String> {
+        let address = Address::parse(url).ok()?;
+        if self.token.is_none() || address.is_private() {
+            return None;
+        }
+        let encrypted = match address.protocol {
+            Protocol::Grpc => "grpcs",
+            Protocol::Http => "https",
+        };
+        Some(format!(
+            "the token is sent to {} without encryption: whoever is on the way can use it; connect with {encrypted}://",
+            address.shown
+        ))
+    }
+}
+
 impl Default for ConnectOptions {
     fn default() -> Self {
         Self {
@@ -39,5 +60,29 @@ impl Default for ConnectOptions {
             deadline: Duration::from_secs(600),
             patience: Duration::from_secs(120),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_others_could_read_are_warned_of() {
+        let with = |token: Option<&str>| ConnectOptions {
+            token: token.map(|token| Zeroizing::new(token.to_owned())),
+            ..ConnectOptions::default()
+        };
+        let url = "grpc://models.example:8081/";
+        assert_eq!(
+            with(Some("hush_7")).warning(url).as_deref(),
+            Some(
+                "the token is sent to grpc://models.example:8081 without encryption: whoever is on the way can use it; \
+                 connect with grpcs://"
+            )
+        );
+        assert_eq!(with(None).warning(url), None);
+        assert_eq!(with(Some("hush_7")).warning("grpc://127.0.0.1"), None);
+        assert_eq!(with(Some("hush_7")).warning("nonsense"), None);
     }
 }

@@ -11,6 +11,7 @@ use hush_remote::{ConnectOptions, Connection};
 use zeroize::Zeroizing;
 
 use crate::failure::Result;
+use crate::terminal::Terminal;
 
 /// Name of the environment variable with the token.
 const VARIABLE: &str = "HUSH_TOKEN";
@@ -42,8 +43,8 @@ pub(crate) struct ServerArguments {
 }
 
 impl ServerArguments {
-    /// Connects.
-    pub(crate) fn connect(&self) -> Result<Connection> {
+    /// Connects; warns where that shows the token to others.
+    pub(crate) fn connect(&self, terminal: Terminal) -> Result<Connection> {
         let mut options = ConnectOptions {
             token: self.token()?,
             ca: self.ca.clone(),
@@ -54,6 +55,9 @@ impl ServerArguments {
         if let Some(seconds) = self.timeout {
             options.deadline = Duration::from_secs(seconds);
             options.request_timeout = options.request_timeout.min(options.deadline);
+        }
+        if let Some(warning) = options.warning(&self.url) {
+            terminal.warn(&warning);
         }
         Ok(Connection::open(&self.url, options)?)
     }

@@ -1,5 +1,7 @@
 //! A data owner against a server in the same process, by both protocols.
 
+#[path = "../../../hush-server/tests/server/authority.rs"]
+mod authority;
 #[path = "../../../hush-serving/tests/common/mod.rs"]
 mod common;
 mod keys;

@@ -5,6 +5,7 @@ mod common;
 mod support;
 
 mod accounts;
+mod authority;
 mod encrypted;
 mod grpc;
 mod hostile;

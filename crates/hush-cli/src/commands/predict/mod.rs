@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &PredictArguments, terminal: Terminal) -> Result<Ou
     let passphrase = arguments.passphrase.read(false)?;
     let folder = keys_folder(arguments.keys.as_deref())?;
 
-    let connection = arguments.server.connect()?;
+    let connection = arguments.server.connect(terminal)?;
     let model = connection.model_version(&arguments.model, arguments.model_version.as_deref())?;
     let spec = model.spec();
     let task = Task::new(spec, &arguments.input, arguments.raw)?;

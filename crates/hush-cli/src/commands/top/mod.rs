@@ -32,7 +32,7 @@ pub(crate) struct TopArguments {
 }
 
 pub(crate) fn run(arguments: &TopArguments, terminal: Terminal) -> Result<Outcome> {
-    let connection = arguments.server.connect()?;
+    let connection = arguments.server.connect(terminal)?;
     let look = || Ok::<_, anyhow::Error>((Page::parse(&connection.metrics()?), Instant::now()));
     let address = connection.address();
     let (mut before, mut since) = look()?;
