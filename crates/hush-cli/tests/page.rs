@@ -70,6 +70,8 @@ fn the_page_needs_nothing_from_elsewhere() {
         assert!(!page.contains(&absent), "{absent}");
     }
     assert!(page.contains("default-src 'none'"));
+    assert!(!page.contains("unsafe"));
+    assert!(!page.contains(" style="), "the policy forbids these");
     for present in [
         "prefers-color-scheme: dark",
         "@media print",
@@ -78,6 +80,44 @@ fn the_page_needs_nothing_from_elsewhere() {
     ] {
         assert!(page.contains(present), "{present}");
     }
+}
+
+/// What a browser makes of the page; none if there is no Chromium here.
+#[test]
+fn browsers_take_the_style() {
+    let sandbox = Sandbox::with_model();
+    sandbox.succeed(&INSPECT);
+    let page = page_of(&sandbox, "square.html");
+    let chromium = ["chromium", "chromium-browser", "google-chrome"];
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let Some(browser) = std::env::split_paths(&folders)
+        .flat_map(|folder| chromium.map(|name| folder.join(name)))
+        .find(|path| path.exists())
+    else {
+        println!("skipped: there is no chromium on the PATH");
+        return;
+    };
+    // How wide the body may be is in the style; what is measured is put where it can be read.
+    let measured = |page: &str| {
+        let script = "<script nonce=\"n\">document.title = getComputedStyle(document.body).maxWidth</script></body>";
+        let page = page.replace("</body>", script).replace(
+            "default-src 'none';",
+            "default-src 'none'; script-src 'nonce-n';",
+        );
+        sandbox.write("measured.html", page.as_bytes());
+        let profile = sandbox.path("profile");
+        let output = std::process::Command::new(&browser)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(sandbox.path("measured.html"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let shown = measured(&page);
+    assert!(shown.contains("<title>1600px</title>"), "{shown}");
+    let other = measured(&page.replace("max-width: 100rem", "max-width: 99rem"));
+    assert!(other.contains("<title>none</title>"), "{other}");
 }
 
 #[test]

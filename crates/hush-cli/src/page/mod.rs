@@ -14,9 +14,14 @@ mod table;
 
 pub(crate) use self::content::Content;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
+
 use self::markup::escape;
 
-const STYLE: &str = include_str!("page.css");
+/// What stands between the tags.
+const STYLE: &str = concat!("\n", include_str!("page.css"));
 
 /// The whole page.
 pub(crate) fn page(content: &Content) -> String {
@@ -32,11 +37,11 @@ pub(crate) fn page(content: &Content) -> String {
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; img-src data:\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n\
-         <title>{name} · encrypted model</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>{name} · encrypted model</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <header><p class=\"kind\">Encrypted model</p><h1>{name}</h1>\n\
          <p class=\"identity\">program <code>{}</code></p>\n{}</header>\n\
          <main>\n<section class=\"network\" aria-labelledby=\"network\"><h2 id=\"network\">The network</h2>\n{}\
@@ -45,6 +50,7 @@ pub(crate) fn page(content: &Content) -> String {
          <footer><p>Made by <code>hush inspect --html</code>. It shows the structure of the model and its layouts, and no weight; \
          with calibrated ranges and node names it is still for its owner.</p></footer>\n\
          </body>\n</html>\n",
+        STANDARD.encode(digest(&SHA256, STYLE.as_bytes())),
         escape(&content.program_id),
         facts(content),
         figures::legend(content),
