@@ -166,6 +166,78 @@ async fn idle_connections_are_bounded() {
     }
 }
 
+/// A crowd that holds connections open and says nothing, or a byte now and then, while others are served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_idlers_keeps_nobody_waiting() {
+    /// Each takes two files, one for either end.
+    const CROWD: usize = 2_000;
+    const PLACES: usize = 2_100;
+    let places = PLACES.to_string();
+    let server = Running::start(&[
+        ("connections", &places),
+        ("connections-per-address", &places),
+        ("header-timeout", "2s"),
+        ("idle-timeout", "2s"),
+        ("body-timeout", "2s"),
+    ])
+    .await;
+    let mut crowd = Vec::new();
+    for number in 0..CROWD {
+        let address = [server.http, server.grpc][number % 2];
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let start: &[u8] = match number % 6 {
+            0 => b"",
+            1 => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            2 => b"GET /v2 HT",
+            3 => b"PRI * HTTP",
+            4 => b"POST /v2/models/simple/infer HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{",
+            _ => b"",
+        };
+        stream.write_all(start).await.unwrap();
+        crowd.push(stream);
+    }
+    // Those that talk at all talk slowly, until they are cut off.
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let slow = tokio::spawn(async move {
+        let mut pulse = tokio::time::interval(Duration::from_millis(200));
+        while stopped.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            pulse.tick().await;
+            for stream in crowd.iter_mut().skip(2).step_by(6) {
+                let _ = stream.try_write(b"x");
+            }
+        }
+        crowd
+    });
+    let numbers: Vec<String> = (0..16).map(|number| number.to_string()).collect();
+    let input = |name: &str| {
+        let numbers = numbers.join(",");
+        format!(r#"{{"name":"{name}","shape":[1,16],"datatype":"INT32","data":[{numbers}]}}"#)
+    };
+    let body = format!(r#"{{"inputs":[{},{}]}}"#, input("INPUT0"), input("INPUT1"));
+    let mut slowest = Duration::ZERO;
+    for _ in 0..200 {
+        let begun = Instant::now();
+        let answer = server.post("/v2/models/simple/infer", body.clone()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        slowest = slowest.max(begun.elapsed());
+    }
+    server.inference().await;
+    println!("slowest of 200 requests beside {CROWD} idle connections: {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // All of them are cut off, whatever they do.
+    let _ = stop.send(());
+    let begun = Instant::now();
+    let everybody = async {
+        for stream in slow.await.unwrap() {
+            rest(stream).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), everybody).await;
+    assert!(waited.is_ok(), "some idlers are still there");
+    println!("all of them cut off after {:?}", begun.elapsed());
+    still_answers(&server).await;
+}
+
 #[tokio::test]
 async fn names_lead_nowhere() {
     let server = Running::start(&[]).await;
