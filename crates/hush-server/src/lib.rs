@@ -14,6 +14,8 @@
 mod accounts;
 mod connections;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod layers;
 mod logging;
 mod metrics;

@@ -25,8 +25,6 @@ mod infer;
 mod keys;
 mod limits;
 mod models;
-#[cfg(test)]
-mod mutator;
 mod raw;
 mod rest;
 mod schedule;

@@ -64,6 +64,35 @@ impl Accounts {
         }))))
     }
 
+    /// One account with one token, and an issuer that is never asked.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn for_fuzzing() -> Self {
+        use crate::fuzzing::{AUDIENCE, AUTHORIZATIONS, ISSUER, KEYS};
+        let shown = AUTHORIZATIONS[0].trim_start_matches("Bearer ");
+        let account = Account {
+            name: "alice".into(),
+            roles: [hush_serving::Role::Predict].into(),
+            models: ModelPermission::All,
+            tokens: vec![file::Token {
+                hash: TokenHash::of(shown),
+                created: SystemTime::UNIX_EPOCH,
+                expires: None,
+            }],
+        };
+        let issuer = Issuer::with_keys(ISSUER, AUDIENCE, KEYS);
+        let oidc = settings::Oidc {
+            issuer: ISSUER.into(),
+            audience: AUDIENCE.into(),
+            claim: "sub".into(),
+            roles: [hush_serving::Role::Predict].into(),
+        };
+        Self(Arc::new(Inner {
+            file: None,
+            accounts: RwLock::new(Arc::new(vec![account])),
+            issuer: Some((issuer, oidc)),
+        }))
+    }
+
     /// How many there are in the file.
     pub(crate) fn count(&self) -> usize {
         self.all().len()

@@ -74,8 +74,8 @@ fn nobody() -> Identity {
     }
 }
 
-/// A token says more than a certificate: whoever shows both is whom the token names.
-async fn known(
+/// Who asks. A token says more than a certificate: whoever shows both is whom the token names.
+pub(crate) async fn known(
     accounts: &Accounts,
     headers: &HeaderMap,
     certificate: Option<Arc<str>>,

@@ -106,6 +106,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "hush-fuzz",
+        &[
+            "hush-ckks",
+            "hush-client",
+            "hush-keys",
+            "hush-onnx",
+            "hush-program",
+            "hush-runtime",
+            "hush-server",
+            "hush-serving",
+            "hush-wire",
+        ],
+    ),
+    (
         "hush-conformance",
         &[
             "hush-ckks",

@@ -23,7 +23,12 @@ const TENSORS: &[&str] = &["hush-graph", "hush-onnx", "hush-compiler", "hush-pro
 /// What reads models.
 const IMPORT: &[&str] = &["hush-graph", "hush-onnx", "hush-compiler"];
 /// What only tests and benches may link.
-const DEVELOPMENT: &[&str] = &["hush-testkit", "hush-bench", "hush-conformance"];
+const DEVELOPMENT: &[&str] = &[
+    "hush-testkit",
+    "hush-bench",
+    "hush-conformance",
+    "hush-fuzz",
+];
 
 /// Who must not reach what, and why.
 const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[

@@ -55,6 +55,20 @@ impl Issuer {
         }
     }
 
+    /// With its keys at hand: it is not asked for them.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn with_keys(url: &str, audience: &str, keys: &str) -> Self {
+        let keys = Keys {
+            set: serde_json::from_str(keys).ok(),
+            fetched: Some(Instant::now()),
+        };
+        Self {
+            keys: RwLock::new(Arc::new(keys)),
+            fetching: tokio::sync::Mutex::new(Some(Instant::now())),
+            ..Self::new(url, audience)
+        }
+    }
+
     /// The claims of a token that the issuer signed for this server and that is valid now.
     ///
     /// # Errors
