@@ -18,7 +18,9 @@
 mod error;
 mod fixed;
 pub mod link;
+pub mod operations;
 pub mod protocol;
+mod secret;
 mod session;
 mod share;
 
@@ -26,5 +28,6 @@ pub use error::MpcError;
 pub use fixed::Fixed;
 pub use hush_simd::words::Word;
 pub use protocol::{BilinearMap, Cost, Kernel, Parties, Protocol};
+pub use secret::Secret;
 pub use session::Session;
 pub use share::{BLOCK, Bits, Share};

@@ -294,6 +294,71 @@ impl Bits {
         Self::new(self.length, planes.len(), parts)
     }
 
+    /// The elements several times over, as bits of a vector so many times as long.
+    pub fn repeat(&self, times: usize) -> Self {
+        let sources: Vec<usize> = (0..times).flat_map(|_| 0..self.length).collect();
+        self.gather(&sources)
+    }
+
+    /// The bits of a row of elements, of rows of `count`.
+    pub fn slice_rows(&self, row: usize, count: usize) -> Self {
+        let sources: Vec<usize> = (row * count..(row + 1) * count).collect();
+        self.gather(&sources)
+    }
+
+    /// Bits of as many planes, the elements one after the other.
+    ///
+    /// # Panics
+    /// If there are none, or the planes differ in number.
+    pub fn concatenate(shares: &[&Self]) -> Self {
+        let planes = shares[0].planes;
+        assert!(
+            shares.iter().all(|share| share.planes == planes),
+            "planes of all shares"
+        );
+        if let [only] = shares {
+            return (*only).clone();
+        }
+        let length = shares.iter().map(|share| share.length).sum();
+        let parts = (0..shares[0].parts.len()).map(|part| {
+            let mut words = vec![0; bit_words(length, planes)];
+            let mut to = 0;
+            for share in shares {
+                for from in 0..share.length {
+                    let (from, to_place) =
+                        (place(share.length, planes, from), place(length, planes, to));
+                    for plane in 0..planes {
+                        let bit =
+                            share.parts[part][from.word + plane * from.columns] >> from.bit & 1;
+                        words[to_place.word + plane * to_place.columns] |= bit << to_place.bit;
+                    }
+                    to += 1;
+                }
+            }
+            words
+        });
+        let parts = parts.collect();
+        Self::new(length, planes, parts)
+    }
+
+    /// The bits of the elements at public places.
+    pub fn gather(&self, sources: &[usize]) -> Self {
+        let parts = self.parts.iter().map(|part| {
+            let mut words = vec![0; bit_words(sources.len(), self.planes)];
+            for (to, &from) in sources.iter().enumerate() {
+                let from = place(self.length, self.planes, from);
+                let to = place(sources.len(), self.planes, to);
+                for plane in 0..self.planes {
+                    let bit = part[from.word + plane * from.columns] >> from.bit & 1;
+                    words[to.word + plane * to.columns] |= bit << to.bit;
+                }
+            }
+            words
+        });
+        let parts = parts.collect();
+        Self::new(sources.len(), self.planes, parts)
+    }
+
     /// One plane.
     pub fn plane(&self, plane: usize) -> Self {
         self.select_planes(&[Some(plane)])
@@ -322,6 +387,23 @@ impl Bits {
         });
         let parts = parts.collect();
         Self::new(length, planes, parts)
+    }
+}
+
+/// Where the bit of an element stands in the first plane, and how far the planes are apart.
+struct Place {
+    word: usize,
+    columns: usize,
+    bit: usize,
+}
+
+fn place(length: usize, planes: usize, element: usize) -> Place {
+    let (block, within) = (element / BLOCK, element % BLOCK);
+    let columns = plane_words(BLOCK.min(length - block * BLOCK));
+    Place {
+        word: block * plane_words(BLOCK) * planes + within % columns,
+        columns,
+        bit: within / columns,
     }
 }
 
