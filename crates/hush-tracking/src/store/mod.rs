@@ -1,0 +1,94 @@
+//! [`Tracking`]: everything that can be done, each as a method that takes who asks.
+
+mod batch;
+mod datasets;
+mod evaluation;
+mod experiments;
+mod files;
+mod history;
+mod holders;
+mod logged_models;
+mod logged_search;
+mod permissions;
+mod registered;
+mod registry_search;
+mod run_search;
+mod runs;
+mod scorers;
+
+mod tags;
+mod trace_search;
+mod traces;
+mod versions;
+mod webhooks;
+
+use std::sync::Arc;
+
+pub use batch::LogBatch;
+pub(crate) use evaluation::NewEvaluationDataset;
+pub use holders::{Holder, StoredFile};
+pub use logged_models::NewLoggedModel;
+pub use logged_search::{LoggedModelOrder, LoggedModelSearch};
+pub(crate) use permissions::Named;
+pub use runs::{NewRun, RunChange};
+pub(crate) use traces::{NewSpan, NewTrace};
+pub use versions::NewVersion;
+pub use webhooks::NewWebhook;
+pub(crate) use webhooks::webhook_page;
+
+use crate::TrackingError;
+use crate::artifacts::Artifacts;
+use crate::database::{Database, Location};
+
+/// Where a store is, and what it allows.
+#[derive(Clone, Debug)]
+pub struct TrackingOptions {
+    /// `sqlite:///FILE` or `postgresql://…`.
+    pub store: String,
+    /// Where artifacts are kept: a folder, `s3://…`, `gs://…` or `az://…`.
+    pub artifacts: String,
+    /// Hosts that webhooks may tell, such as `hooks.example.com`, or `.example.com` for all below it; none if empty.
+    pub webhook_hosts: Vec<String>,
+    /// Bring an older schema forward.
+    pub upgrade: bool,
+}
+
+/// A store of experiments, models and artifacts. Clones share it.
+#[derive(Clone)]
+pub struct Tracking(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    artifacts: Artifacts,
+    webhooks: webhooks::Sender,
+}
+
+impl Tracking {
+    /// Opens a store; a new one gets its tables and the experiment `Default`.
+    ///
+    /// # Errors
+    /// What of the options is wrong, or that the database cannot be reached or has another schema.
+    pub async fn open(options: TrackingOptions) -> Result<Self, TrackingError> {
+        let location = Location::parse(&options.store)?;
+        let database = Database::open(&location, options.upgrade).await?;
+        let artifacts = Artifacts::open(&options.artifacts)?;
+        let tracking = Self(Arc::new(Inner {
+            database,
+            artifacts,
+            webhooks: webhooks::Sender::new(&options.webhook_hosts)?,
+        }));
+        tracking.make_default_experiment().await?;
+        Ok(tracking)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.0.artifacts
+    }
+}
+
+/// The address of an experiment's artifacts, which clients resolve to the server they talk to.
+pub(crate) const ARTIFACTS_SCHEME: &str = "mlflow-artifacts:/";
