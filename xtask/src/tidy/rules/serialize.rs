@@ -22,6 +22,8 @@ const MAY: &[(&str, &[&str])] = &[
             "crates/hush-wire/",
             "crates/hush-serving/src/rest/",
             "crates/hush-server/src/accounts/file.rs",
+            "crates/hush-party/src/configuration/file.rs",
+            "crates/hush-party/src/policy.rs",
         ],
     ),
 ];

@@ -1,0 +1,165 @@
+//! What can go wrong between parties.
+
+use std::path::PathBuf;
+
+use hush_mpc::link::LinkError;
+use hush_mpc::link::tls::StreamError;
+
+/// Why a party could not do what it was asked. Parties are named as in the configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartyError {
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file with something else in it than belongs there.
+    #[error("{path}: {reason}", path = .path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the field at fault.
+        reason: String,
+    },
+    /// No party by that name.
+    #[error("no party is called {name}; the configuration knows {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// An own certificate that is not the pinned one.
+    #[error(
+        "the identity of {name} has the fingerprint {found}, the configuration pins {pinned}; use the identity that belongs to it, or tell all parties the new fingerprint"
+    )]
+    Fingerprint {
+        /// Own name.
+        name: String,
+        /// Of the certificate.
+        found: String,
+        /// In the configuration.
+        pinned: String,
+    },
+    /// A key or certificate that could not be made.
+    #[error("cannot make an identity: {0}")]
+    Make(String),
+    /// A connection that failed outside the computation.
+    #[error("{party}: {source}")]
+    Connection {
+        /// Name of the other side.
+        party: String,
+        /// What went wrong.
+        source: StreamError,
+    },
+    /// The other side sent something else than was due.
+    #[error("{party} sent {found} where {expected} was due")]
+    Unexpected {
+        /// Name of the other side.
+        party: String,
+        /// What was due.
+        expected: &'static str,
+        /// What came.
+        found: String,
+    },
+    /// More bytes than anything of that kind may have.
+    #[error("{party} sent {found} bytes of {what}, where {limit} were due at most")]
+    TooLong {
+        /// Name of the other side.
+        party: String,
+        /// What it is.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+        /// What the header said.
+        found: u64,
+    },
+    /// A job that makes no sense.
+    #[error("{field} of the job: {reason}")]
+    Job {
+        /// The part at fault.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A party says no.
+    #[error("{party} refuses: {reason}")]
+    Refused {
+        /// Name of the party.
+        party: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// Parties that are about to compute different things.
+    #[error("{party} differs in {field}; compare both sides' configuration, program and version")]
+    Mismatch {
+        /// Who differs from this party.
+        party: String,
+        /// In what.
+        field: &'static str,
+    },
+    /// A failure while computing; names party and step.
+    #[error("{0}")]
+    Link(String),
+    /// A failure of the program.
+    #[error("computing failed: {0}")]
+    Run(String),
+    /// A party that failed after it had agreed.
+    #[error("{party} failed: {reason}")]
+    Failed {
+        /// Who.
+        party: String,
+        /// What it says.
+        reason: String,
+    },
+    /// Shares of one result that contradict each other.
+    #[error("the servers sent shares of {output} that contradict each other")]
+    Inconsistent {
+        /// Name of the result.
+        output: String,
+    },
+    /// An input of another length.
+    #[error("input {input} has {found} elements, the program takes {expected}")]
+    InputLength {
+        /// Its name.
+        input: String,
+        /// By the program.
+        expected: u64,
+        /// What was given.
+        found: u64,
+    },
+}
+
+impl PartyError {
+    pub(crate) fn connection(party: &str) -> impl Fn(StreamError) -> Self + '_ {
+        move |source| Self::Connection {
+            party: party.to_owned(),
+            source,
+        }
+    }
+
+    /// A link's failure with the names of the computing parties in place of their indices.
+    pub(crate) fn link(error: &LinkError, servers: &[String]) -> Self {
+        Self::Link(with_names(&error.to_string(), servers))
+    }
+}
+
+/// Texts of `hush-mpc` name parties by index; people know them by name.
+pub(crate) fn with_names(text: &str, servers: &[String]) -> String {
+    let mut named = text.to_owned();
+    for (index, name) in servers.iter().enumerate() {
+        for end in [" ", ":", ";", ",", "."] {
+            named = named.replace(
+                &format!("party {index}{end}"),
+                &format!("party {name}{end}"),
+            );
+        }
+    }
+    named
+}

@@ -1,0 +1,240 @@
+//! The side that asks for a session and takes part in it without computing.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use hush_mpc::link::tls::{Purpose, dial};
+use hush_wire::{NoncesV1, message_bytes};
+use rand_core::{OsRng, RngCore, TryRngCore};
+
+use crate::agreement::Agreement;
+use crate::channel::{Channel, Kind};
+use crate::client::{Words, participate};
+use crate::configuration::Configuration;
+use crate::error::PartyError;
+use crate::identity::Identity;
+use crate::job::{Job, JobLiteral, Program};
+use crate::player::{PlayerOptions, check_identity};
+
+/// Longest report of a computation.
+const REPORT_MOST: u64 = 64 << 20;
+
+/// Words that the proposer gives, by input.
+pub type Given = BTreeMap<String, Vec<u64>>;
+
+/// What to ask the other parties for.
+pub struct Proposal<'a> {
+    /// All parties.
+    pub configuration: &'a Configuration,
+    /// Who proposes.
+    pub identity: &'a Identity,
+    /// What to run.
+    pub program: &'a Program,
+    /// How, by whom and for whom; its proposer is the party that asks.
+    pub job: JobLiteral,
+    /// The proposer's own inputs.
+    pub inputs: Given,
+    /// How to wait.
+    pub options: PlayerOptions,
+}
+
+/// How a session ended for its proposer.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was revealed to the proposer, by output.
+    pub outputs: BTreeMap<String, Vec<u64>>,
+    /// The first computing party's report.
+    pub report: String,
+    /// From the first connection until all had agreed.
+    pub set_up: Duration,
+    /// Everything.
+    pub elapsed: Duration,
+}
+
+/// Proposes a session, takes part in it and waits for its end; `progress` is told how far it is.
+///
+/// # Errors
+/// If a party refuses, differs or fails, with its name and its reason.
+pub fn propose(
+    proposal: Proposal<'_>,
+    progress: impl FnMut(u64, u64, &str),
+) -> Result<Outcome, PartyError> {
+    let begin = Instant::now();
+    let Proposal {
+        configuration,
+        identity,
+        program,
+        job,
+        inputs,
+        options,
+    } = proposal;
+    let me = job.proposer.clone();
+    check_identity(&me, configuration, identity)?;
+    let job = Job::new(job, program, configuration)?;
+    let tls = identity.tls();
+    let mut rng = OsRng.unwrap_err();
+    let mut name = [0; 32];
+    rng.fill_bytes(&mut name);
+
+    let participants = job.participants();
+    let deadline = Instant::now() + options.set_up;
+    let mut channels = Vec::new();
+    for participant in participants.iter().filter(|name| **name != me) {
+        let party = configuration.party(participant)?;
+        let stream = dial(
+            party.socket_address()?,
+            &tls,
+            party.fingerprint,
+            Purpose::Control,
+            &name,
+            deadline,
+        )
+        .map_err(PartyError::connection(participant))?;
+        let mut channel = Channel::new(stream, participant, options.timing.patience);
+        channel.send(Kind::Job, &[&job.to_bytes()])?;
+        // A party that refuses the job closes before it has read the program.
+        if let Err(error) = channel.send(Kind::Program, &[&program.bytes]) {
+            return Err(channel
+                .receive_exact(Kind::Accept, 32)
+                .err()
+                .unwrap_or(error));
+        }
+        channels.push(channel);
+    }
+    let mut nonces = Vec::new();
+    let mut answers = channels.iter_mut();
+    for participant in &participants {
+        let mut nonce = [0; 32];
+        if *participant == me {
+            rng.fill_bytes(&mut nonce);
+        } else {
+            let channel = answers
+                .next()
+                .expect("every other participant has a channel");
+            let answer = channel.receive_exact(Kind::Accept, 32)?;
+            nonce.copy_from_slice(&answer);
+        }
+        nonces.push(nonce);
+    }
+    let agreement = Agreement::new(&job, &nonces);
+    let start = message_bytes(&NoncesV1 { nonces }).expect("bytes are serialized");
+    for channel in &mut channels {
+        channel.send(Kind::Start, &[&start])?;
+    }
+    let set_up = begin.elapsed();
+
+    // Outputs come on other connections than progress and failures, and whoever fails first knows why.
+    let (tell, events) = channel();
+    let telling = tell.clone();
+    let configuration = configuration.clone();
+    std::thread::spawn(move || {
+        let given = participate(
+            &job,
+            &agreement,
+            &name,
+            &configuration,
+            &tls,
+            &me,
+            &options,
+            &inputs,
+        );
+        let _ = telling.send(Event::Outputs(given));
+    });
+    let others = channels.len();
+    for channel in channels {
+        let telling = tell.clone();
+        std::thread::spawn(move || follow(channel, &telling));
+    }
+    drop(tell);
+    let (outputs, report) = wait(&events, others, progress)?;
+    Ok(Outcome {
+        outputs,
+        report,
+        set_up,
+        elapsed: begin.elapsed(),
+    })
+}
+
+enum Event {
+    Progress(u64, u64, String),
+    Report(String),
+    /// A participant is done, or failed.
+    Ended(Result<(), PartyError>),
+    /// The proposer's own part.
+    Outputs(Result<Words, PartyError>),
+}
+
+/// Waits until all participants are done. The first failure that says more than that a connection closed is the one
+/// that counts.
+fn wait(
+    events: &Receiver<Event>,
+    others: usize,
+    mut progress: impl FnMut(u64, u64, &str),
+) -> Result<(Words, String), PartyError> {
+    let (mut outputs, mut report, mut ended) = (None, String::new(), 0);
+    let mut lost = None;
+    while ended < others || outputs.is_none() {
+        let event = if lost.is_some() {
+            // The reason may still be on its way.
+            events.recv_timeout(Duration::from_secs(2)).ok()
+        } else {
+            events.recv().ok()
+        };
+        match event {
+            Some(Event::Progress(done, total, label)) => progress(done, total, &label),
+            Some(Event::Report(text)) => report = text,
+            Some(Event::Ended(Ok(()))) => ended += 1,
+            Some(Event::Outputs(Ok(words))) => outputs = Some(words),
+            Some(
+                Event::Ended(Err(error @ PartyError::Connection { .. }))
+                | Event::Outputs(Err(error @ PartyError::Connection { .. })),
+            ) => {
+                ended += 1;
+                outputs.get_or_insert_default();
+                lost.get_or_insert(error);
+            }
+            Some(Event::Ended(Err(error)) | Event::Outputs(Err(error))) => return Err(error),
+            None => break,
+        }
+    }
+    match (lost, outputs) {
+        (None, Some(outputs)) => Ok((outputs, report)),
+        (Some(error), _) => Err(error),
+        (None, None) => Err(PartyError::Run("a thread ended early".to_owned())),
+    }
+}
+
+/// Tells what a participant sends until it is done.
+fn follow(mut channel: Channel, tell: &Sender<Event>) {
+    loop {
+        let message = channel.receive("the end", |kind| match kind {
+            Kind::Progress => Some(4096),
+            Kind::Report => Some(REPORT_MOST),
+            Kind::Done => Some(0),
+            _ => None,
+        });
+        let event = match message {
+            Ok((Kind::Progress, body)) => {
+                let Some((numbers, label)) = body.split_first_chunk::<16>() else {
+                    continue;
+                };
+                let [done, total] = [&numbers[..8], &numbers[8..]]
+                    .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
+                Event::Progress(done, total, String::from_utf8_lossy(label).into_owned())
+            }
+            Ok((Kind::Report, body)) => Event::Report(String::from_utf8_lossy(&body).into_owned()),
+            Ok(_) => {
+                let _ = tell.send(Event::Ended(Ok(())));
+                return;
+            }
+            Err(error) => {
+                let _ = tell.send(Event::Ended(Err(error)));
+                return;
+            }
+        };
+        if tell.send(event).is_err() {
+            return;
+        }
+    }
+}

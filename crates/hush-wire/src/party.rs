@@ -1,0 +1,67 @@
+//! What parties of a multi-party computation tell each other before they compute.
+
+use serde::{Deserialize, Serialize};
+
+use crate::WireError;
+use crate::reader::decode;
+
+/// What is to be computed, without the program itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobV1 {
+    /// What sort of program it is.
+    pub kind: String,
+    /// The program's name.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// blake3 of the program's bytes.
+    pub program: [u8; 32],
+    /// How many bytes the program has.
+    pub program_bytes: u64,
+    /// Version of the library.
+    pub library: String,
+    /// Protocol.
+    pub protocol: String,
+    /// Bits of a word.
+    pub ring_bits: u32,
+    /// Fixed point: bits before the point.
+    pub integer_bits: u32,
+    /// Fixed point: bits behind the point.
+    pub fraction_bits: u32,
+    /// Hash of the configuration's names, identities and roles.
+    pub roster: [u8; 32],
+    /// Who proposes.
+    pub proposer: String,
+    /// Who computes, in the protocol's order.
+    pub servers: Vec<String>,
+    /// What is given.
+    pub inputs: Vec<JobTensorV1>,
+    /// What is opened.
+    pub outputs: Vec<JobTensorV1>,
+}
+
+/// A tensor that one party gives or is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobTensorV1 {
+    /// Its name in the program.
+    pub name: String,
+    /// How many elements it has.
+    pub elements: u64,
+    /// Who gives it or is shown it.
+    pub party: String,
+}
+
+/// Everybody's nonces, in the order of the participants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoncesV1 {
+    /// One a participant.
+    pub nonces: Vec<[u8; 32]>,
+}
+
+/// Reads a message; surplus bytes are an error. `bytes` must be bounded by whoever read them.
+pub fn read_party_message<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, WireError> {
+    decode(what, bytes)
+}
