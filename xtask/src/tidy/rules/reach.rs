@@ -18,6 +18,15 @@ const CRYPTOGRAPHY: &[&str] = &[
     "hush-client",
     "hush-runtime",
 ];
+/// The same above the kernels: vector kernels of ring words serve protocols on shares too.
+const CIPHERTEXTS: &[&str] = &[
+    "hush-ring",
+    "hush-ckks",
+    "hush-keys",
+    "hush-circuits",
+    "hush-client",
+    "hush-runtime",
+];
 /// What knows tensors, models and programs.
 const TENSORS: &[&str] = &["hush-graph", "hush-onnx", "hush-compiler", "hush-program"];
 /// What reads models.
@@ -69,8 +78,8 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
         "a model is a model before anybody encrypts",
     ),
     (
-        &["hush-mpc", "hush-party"],
-        CRYPTOGRAPHY,
+        &["hush-mpc", "hush-party", "hush-federated"],
+        CIPHERTEXTS,
         "protocols on shares know no CKKS",
     ),
     (
