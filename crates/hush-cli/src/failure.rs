@@ -5,6 +5,7 @@ use std::fmt;
 use hush_ckks::IsaError;
 use hush_client::ClientError;
 use hush_compiler::CompileError;
+use hush_mlflow::MlflowError;
 use hush_program::ExchangeError;
 use hush_remote::RemoteError;
 use hush_runtime::RuntimeError;
@@ -66,6 +67,9 @@ fn hint_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = cause.downcast_ref::<RemoteError>() {
+        return error.hint();
+    }
+    if let Some(error) = cause.downcast_ref::<MlflowError>() {
         return error.hint();
     }
     if let Some(error) = cause.downcast_ref::<ClientError>() {

@@ -74,8 +74,10 @@ enum Command {
     Run(commands::run::RunArguments),
     Decrypt(commands::decrypt::DecryptArguments),
     Serve(commands::serve::ServeArguments),
+    Server(commands::serve::ServerArguments),
     Token(commands::serve::TokenArguments),
     Predict(commands::predict::PredictArguments),
+    Register(commands::register::RegisterArguments),
     Top(commands::top::TopArguments),
     Demo(commands::demo::DemoArguments),
 }
@@ -109,8 +111,10 @@ fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
         Command::Run(arguments) => commands::run::run(arguments, terminal),
         Command::Decrypt(arguments) => commands::decrypt::run(arguments, terminal),
         Command::Serve(arguments) => commands::serve::serve(arguments),
+        Command::Server(arguments) => commands::serve::server(arguments),
         Command::Token(arguments) => commands::serve::token(arguments),
         Command::Predict(arguments) => commands::predict::run(arguments, terminal),
+        Command::Register(arguments) => commands::register::run(arguments, terminal),
         Command::Top(arguments) => commands::top::run(arguments, terminal),
         Command::Demo(arguments) => commands::demo::run(arguments, terminal),
     }

@@ -30,7 +30,7 @@ def facts(report: Mapping[str, Any], program_id: str) -> dict[str, str]:
         "key_bytes": str(report["key_bytes"]),
         "input_bytes": str(report["input_ciphertexts"] * report["input_ciphertext_bytes"]),
         "output_bytes": str(report["output_ciphertexts"] * report["output_ciphertext_bytes"]),
-        "predicted_error": f"{report['predicted_error']:.2e}",
+        "predicted_error": _short(report["predicted_error"]),
         "predicted_milliseconds": f"{report['sample_milliseconds']:.3f}",
         "agreement": f"{agreement(report):.4f}",
         "calibration_rows": str(rows),
@@ -61,3 +61,9 @@ def agreement(report: Mapping[str, Any]) -> float:
     """Share of calibration rows whose arg max the polynomials of the model do not change."""
     rows = report["calibration_rows"]
     return 1.0 - report["approximation_changes"] / rows if rows else 1.0
+
+
+def _short(value: float) -> str:
+    """Three digits, as Rust writes them."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

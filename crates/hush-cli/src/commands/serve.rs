@@ -1,4 +1,4 @@
-//! `hush serve` and `hush token`: start `hush-server`, the program that is deployed. It links no secret-key code; this one
+//! `hush serve`, `hush server` and `hush token`: start `hush-server`, the program that is deployed. It links no secret-key code; this one
 //! does.
 
 use std::ffi::OsString;
@@ -23,6 +23,15 @@ pub(crate) struct ServeArguments {
     arguments: Vec<OsString>,
 }
 
+/// Track runs, keep models and their files, for MLflow's clients too (starts hush-server)
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+pub(crate) struct ServerArguments {
+    /// What `hush-server server --help` lists
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
 /// Make, list and revoke tokens for a server (starts hush-server)
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true, disable_version_flag = true)]
@@ -34,6 +43,10 @@ pub(crate) struct TokenArguments {
 
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome> {
     start(None, &arguments.arguments)
+}
+
+pub(crate) fn server(arguments: &ServerArguments) -> Result<Outcome> {
+    start(Some("server"), &arguments.arguments)
 }
 
 pub(crate) fn token(arguments: &TokenArguments) -> Result<Outcome> {

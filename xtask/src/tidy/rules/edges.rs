@@ -57,10 +57,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-wire",
         ],
     ),
+    // A tracking server seen from outside.
+    ("hush-mlflow", &[]),
     // What people deploy and type.
     (
         "hush-server",
-        &["hush-party", "hush-serving", "hush-tracking", "hush-wire"],
+        &[
+            "hush-mlflow",
+            "hush-party",
+            "hush-serving",
+            "hush-tracking",
+            "hush-wire",
+        ],
     ),
     (
         "hush-cli",
@@ -70,6 +78,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-compiler",
             "hush-graph",
             "hush-keys",
+            "hush-mlflow",
             "hush-onnx",
             "hush-program",
             "hush-remote",
