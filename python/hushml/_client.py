@@ -45,6 +45,8 @@ def connect(
         patience: seconds to try again when the server is busy, restarts or cannot be reached.
         progress: show how far making and uploading keys have come.
     """
+    warning = _hushml.connection_warning(url, token)
+    _warn([warning] if warning else [])
     with Progress(progress) as tell:
         client = _hushml.connect(
             url,

@@ -16,4 +16,4 @@ class HushError(Exception):
 
 
 class HushWarning(UserWarning):
-    """Results may be worse than they look."""
+    """Results may be worse, or what is sent less private, than it looks."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,8 +39,8 @@ class Server:
                 break
         text = "".join(lines)
         assert self.process.poll() is None, text
-        self.grpc = re.search(r"grpc://[\d.:]+", text).group()
-        self.http = re.search(r"http://[\d.:]+", text).group()
+        self.grpc = re.search(r"grpcs?://[\d.:]+", text).group()
+        self.http = re.search(r"https?://[\d.:]+", text).group()
         # The log must not fill its pipe.
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
@@ -130,3 +132,48 @@ def test_tokens(small, models, tmp_path):
         assert client.predict(np.zeros((1, 6))).shape == (1, 3)
         with pytest.raises(hushml.HushError):
             hushml.connect(server.grpc, "small", keys=tmp_path / "keys", token="wrong")
+
+
+def test_certificates_on_both_sides(small, models, rng, tmp_path):
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make certificates with")
+
+    def make(*arguments):
+        subprocess.run([openssl, *arguments], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    ca = ["req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority"]
+    make(*ca, "-addext", "keyUsage=critical,keyCertSign")
+    (tmp_path / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    for name in ["server", "ada"]:
+        make("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
+        make("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
+    accounts = tmp_path / "accounts"
+    accounts.write_text("[[account]]\nname = 'ada'\nroles = ['predict', 'upload-keys']\n")
+    tls = ["--tls-cert", tmp_path / "server.pem", "--tls-key", tmp_path / "server.key"]
+    known = ["--client-ca", tmp_path / "ca.pem", "--tokens", accounts]
+    own = {"cert": tmp_path / "ada.pem", "cert_key": tmp_path / "ada.key"}
+    x = rng.uniform(-0.9, 0.9, size=(2, 6))
+    with Server("--models", models, "--keys", tmp_path / "server", *tls, *known) as server:
+        for url in [server.grpc, server.http]:
+            client = hushml.connect(url, "small", keys=tmp_path / "keys", ca=tmp_path / "ca.pem", **own)
+            np.testing.assert_allclose(client.predict(x), floats(small.onnx, {"x": x})[0], atol=TOLERANCE)
+            with pytest.raises(hushml.HushError, match="needs to know who asks"):
+                hushml.connect(url, "small", keys=tmp_path / "keys", ca=tmp_path / "ca.pem")
+            with pytest.raises(hushml.HushError, match="certificate"):
+                hushml.connect(url, "small", keys=tmp_path / "keys", **own)
+
+
+def test_a_token_on_an_open_way_is_warned_of(tmp_path):
+    # Nobody has this name (RFC 6761).
+    arguments = {"model": "small", "keys": tmp_path, "token": "hush_7", "patience": 0}
+    for url in ["grpc://models.invalid", "http://models.invalid"]:
+        with pytest.warns(hushml.HushWarning, match="without encryption"), pytest.raises(hushml.HushError):
+            hushml.connect(url, **arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for url in ["grpcs://models.invalid", "grpc://127.0.0.1:1"]:
+            with pytest.raises(hushml.HushError):
+                hushml.connect(url, **arguments)

@@ -42,7 +42,7 @@ mod _hushml {
     #[pymodule_export]
     use crate::model::PyModel;
     #[pymodule_export]
-    use crate::remote::{Client, connect};
+    use crate::remote::{Client, connect, connection_warning};
     #[pymodule_export]
     use crate::steps::{
         compile, decrypt, encrypt, inspect_file, keygen, load_client, load_keys, load_model, run,

@@ -68,6 +68,16 @@ pub(crate) fn connect(
     })
 }
 
+/// What to warn of before connecting.
+#[pyfunction]
+pub(crate) fn connection_warning(url: &str, token: Option<String>) -> Option<String> {
+    let options = ConnectOptions {
+        token: token.map(Zeroizing::new),
+        ..ConnectOptions::default()
+    };
+    options.warning(url)
+}
+
 fn seconds(count: f64) -> Result<Duration, Failure> {
     Duration::try_from_secs_f64(count).map_err(|_| {
         Failure::new(format!("{count} is no length of time")).hint("pass a number of seconds")

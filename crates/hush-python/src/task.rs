@@ -23,6 +23,8 @@ const STACK: usize = 8 << 20;
 #[derive(Default)]
 pub(crate) struct Task {
     cancelled: AtomicBool,
+    /// Whether the work looks now and then whether to go on.
+    listens: AtomicBool,
     progress: Mutex<Option<Progress>>,
 }
 
@@ -38,6 +40,7 @@ impl Task {
 
     /// Whether to go on.
     pub(crate) fn goes_on(&self) -> bool {
+        self.listens.store(true, Ordering::Relaxed);
         !self.cancelled.load(Ordering::Relaxed)
     }
 
@@ -127,9 +130,11 @@ pub(crate) fn run<T: Send + 'static>(
                 let told = py.check_signals().and_then(|()| task.tell(progress));
                 if let Err(error) = told {
                     task.cancelled.store(true, Ordering::Relaxed);
-                    let listening = &mut receiver;
-                    // Whatever it gives now is not wanted any more.
-                    let _ = py.detach(move || listening.recv_timeout(GRACE));
+                    if task.listens.load(Ordering::Relaxed) {
+                        let listening = &mut receiver;
+                        // Whatever it gives now is not wanted any more.
+                        let _ = py.detach(move || listening.recv_timeout(GRACE));
+                    }
                     return Err(error);
                 }
             }
