@@ -47,7 +47,7 @@ fn help() {
     Options:
           --key <FILE>              The secret key
       -i, --input <FILE>            The inputs, shape [batch, ...]: .npy, .npz (one array an input, by
-                                    name) or .csv
+                                    name), .csv or .parquet
           --array <NAME>            Which array of an .npz file is the input
       -o, --output <FILE>           Where the ciphertexts go (.ct)
           --passphrase              Ask for the passphrase of the secret key on the terminal
