@@ -1,19 +1,18 @@
 //! A folder with a tiny compiled model, and the program to run in it.
 #![allow(dead_code)] // Each test file uses its own part.
 
-use std::collections::BTreeSet;
+#[path = "../../../hush-serving/tests/common/square.rs"]
+mod square;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use hush_ckks::primes::ntt_primes;
-use hush_program::{
-    ClientSpec, Instruction, KeyManifest, Operation, Packing, PackingKind, ParameterSpec, Place,
-    Plain, Program, Register, TensorSpec,
-};
+use hush_program::{ClientSpec, Program};
 use hush_wire::program::{ClientSpecV1, ModelV1};
 use hush_wire::{Kind, write_message};
+use square::Square;
 
 /// A temporary folder to run `hush` in.
 pub(crate) struct Sandbox {
@@ -256,82 +255,15 @@ fn write_compiled(path: &Path, program: &Program, client_spec: &ClientSpec, repo
     write_message(create("model"), Kind::Model, &model).expect("writable");
 }
 
+/// On three features, eight samples a ciphertext.
 fn square_model(constant: f64) -> (Program, ClientSpec) {
-    let mut primes = ntt_primes(12, 34, 3, &BTreeSet::new()).expect("enough primes");
-    primes.sort_unstable();
-    let special_moduli = primes.split_off(2);
-    let parameters = ParameterSpec {
-        log_degree: 12,
-        moduli: primes,
-        special_moduli,
+    let model = Square {
+        constant,
+        slots: 32,
+        range: Some((-3.0, 3.0)),
+        ..Square::default()
     };
-    let (slots, input_scale) = (32, 2f64.powi(30));
-    let output_scale = input_scale * input_scale / parameters.moduli[1] as f64;
-    let [x, square, y] = [0, 1, 2].map(Register);
-    let instruction = |label: &str, operation, result| Instruction {
-        label: label.to_owned(),
-        operation,
-        results: vec![result],
-        level: 0,
-        scale: output_scale,
-    };
-    let program = Program {
-        name: "square".to_owned(),
-        parameters: parameters.clone(),
-        slots,
-        inputs: vec![x],
-        input_level: 1,
-        input_scale,
-        instructions: vec![
-            instruction("square", Operation::Multiply { left: x, right: x }, square),
-            instruction(
-                "shift",
-                Operation::AddPlain {
-                    input: square,
-                    plain: Plain::Constant(constant),
-                },
-                y,
-            ),
-        ],
-        outputs: vec![y],
-    };
-    let tensor = |name: &str| TensorSpec {
-        name: name.to_owned(),
-        shape: vec![3],
-        ciphertexts: 1,
-        places: (0..3)
-            .map(|slot| {
-                vec![Place {
-                    ciphertext: 0,
-                    slot,
-                }]
-            })
-            .collect(),
-        range: (name == "x").then_some((-3.0, 3.0)),
-    };
-    let client_spec = ClientSpec {
-        program_id: program.id().expect("an encodable program"),
-        name: "square".to_owned(),
-        parameters,
-        slots,
-        input_level: 1,
-        input_scale,
-        output_level: 0,
-        output_scale,
-        inputs: vec![tensor("x")],
-        outputs: vec![tensor("y")],
-        packing: Packing {
-            kind: PackingKind::Latency,
-            samples: 8,
-            sample_stride: 4,
-        },
-        keys: KeyManifest {
-            relinearization: Some(1),
-            rotations: Default::default(),
-        },
-        post: Vec::new(),
-    };
-    (program, client_spec)
+    model.compiled()
 }
 
 fn digest(bytes: &[u8]) -> u64 {

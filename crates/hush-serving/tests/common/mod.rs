@@ -1,18 +1,15 @@
 //! Tiny models, users with keys, and a service over a temporary folder.
 #![allow(dead_code)] // Each test file uses its own part.
 
-use std::collections::BTreeSet;
+mod square;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hush_ckks::primes::ntt_primes;
 use hush_client::Tensor as Numbers;
 use hush_keys::{SecretKey, SecureRng};
-use hush_program::{
-    ClientSpec, Instruction, KeyManifest, Operation, Packing, PackingKind, ParameterSpec, Place,
-    Plain, Program, Register, TensorSpec,
-};
+use hush_program::ClientSpec;
 use hush_serving::{
     CIPHERTEXTS, DataType, Identity, InferRequest, InferResponse, KeyState, KeyStatus, KeyStore,
     ModelPermission, Role, Service, ServiceOptions, ServingError, Tensor, TensorData,
@@ -20,28 +17,11 @@ use hush_serving::{
 use hush_wire::program::{ClientSpecV1, ModelV1};
 use hush_wire::{Kind, write_message};
 
+pub(crate) use square::Square;
+
 /// A service over a temporary folder, which goes with it.
 pub(crate) struct Sandbox {
     pub(crate) folder: tempfile::TempDir,
-}
-
-/// A model y = x^2 + `constant` on three features, eight samples a ciphertext.
-pub(crate) struct Square {
-    pub(crate) constant: f64,
-    /// Steps that change nothing, for a run that takes a while.
-    pub(crate) idle_steps: usize,
-    /// Rotations that keys are made for, for large keys.
-    pub(crate) rotations: usize,
-}
-
-impl Default for Square {
-    fn default() -> Self {
-        Self {
-            constant: 0.25,
-            idle_steps: 0,
-            rotations: 0,
-        }
-    }
 }
 
 /// Somebody with a secret key.
@@ -213,7 +193,7 @@ pub(crate) async fn upload(
 }
 
 pub(crate) fn write_model(path: &Path, model: &Square) -> ClientSpec {
-    let (program, client_spec) = square_model(model);
+    let (program, client_spec) = model.compiled();
     let stored = ModelV1 {
         program: (&program).into(),
         client_spec: ClientSpecV1::from(&client_spec),
@@ -224,84 +204,4 @@ pub(crate) fn write_model(path: &Path, model: &Square) -> ClientSpec {
     write_message(&mut file, Kind::Model, &stored).unwrap();
     fs::write(path, file).unwrap();
     client_spec
-}
-
-fn square_model(model: &Square) -> (Program, ClientSpec) {
-    let mut primes = ntt_primes(12, 34, 3, &BTreeSet::new()).unwrap();
-    primes.sort_unstable();
-    let special_moduli = primes.split_off(2);
-    let parameters = ParameterSpec {
-        log_degree: 12,
-        moduli: primes,
-        special_moduli,
-    };
-    let (slots, input_scale) = (1024, 2f64.powi(30));
-    let output_scale = input_scale * input_scale / parameters.moduli[1] as f64;
-    let x = Register(0);
-    let mut instructions = vec![(Operation::Multiply { left: x, right: x }, Register(1))];
-    for step in 0..=model.idle_steps as u32 {
-        let constant = if step == 0 { model.constant } else { 0.0 };
-        let operation = Operation::AddPlain {
-            input: Register(1 + step),
-            plain: Plain::Constant(constant),
-        };
-        instructions.push((operation, Register(2 + step)));
-    }
-    let outputs = vec![instructions.last().unwrap().1];
-    let instructions = instructions
-        .into_iter()
-        .map(|(operation, result)| Instruction {
-            label: "a step".to_owned(),
-            operation,
-            results: vec![result],
-            level: 0,
-            scale: output_scale,
-        });
-    let program = Program {
-        name: "square".to_owned(),
-        parameters: parameters.clone(),
-        slots,
-        inputs: vec![x],
-        input_level: 1,
-        input_scale,
-        instructions: instructions.collect(),
-        outputs,
-    };
-    let tensor = |name: &str| TensorSpec {
-        name: name.to_owned(),
-        shape: vec![3],
-        ciphertexts: 1,
-        places: (0..3)
-            .map(|slot| {
-                vec![Place {
-                    ciphertext: 0,
-                    slot,
-                }]
-            })
-            .collect(),
-        range: None,
-    };
-    let client_spec = ClientSpec {
-        program_id: program.id().unwrap(),
-        name: "square".to_owned(),
-        parameters,
-        slots,
-        input_level: 1,
-        input_scale,
-        output_level: 0,
-        output_scale,
-        inputs: vec![tensor("x")],
-        outputs: vec![tensor("y")],
-        packing: Packing {
-            kind: PackingKind::Latency,
-            samples: 8,
-            sample_stride: 4,
-        },
-        keys: KeyManifest {
-            relinearization: Some(1),
-            rotations: (1..=model.rotations).map(|steps| (steps, 1)).collect(),
-        },
-        post: Vec::new(),
-    };
-    (program, client_spec)
 }
