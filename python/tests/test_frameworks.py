@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import floats
+from conftest import floats, network
 
 import hushml
 
@@ -83,6 +85,62 @@ def test_a_missing_package_is_named(sklearn, rng, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(hushml.HushError, match="torch"):
         hushml.torch.compile(object(), np.zeros((20, 3)))
+
+
+def test_what_torch_is_asked_for(rng, tmp_path, monkeypatch):
+    """Without torch: a stand-in that exports a network that is known, and remembers how it was asked."""
+    asked = {}
+
+    def export(module, samples, output, *, dynamo=True, **arguments):
+        asked.update(arguments, dynamo=dynamo, samples=samples, training=module.training)
+        output.write(network(rng).SerializeToString())
+
+    class Module:
+        training = True
+
+        def eval(self):
+            self.train(False)
+
+        def train(self, training):
+            self.training = training
+
+    class Tensor:
+        def __init__(self, array):
+            self.array = array
+
+        def detach(self):
+            return self
+
+        cpu = detach
+
+        def numpy(self):
+            return self.array
+
+    stand_in = ModuleType("torch")
+    stand_in.from_numpy = lambda array: array
+    stand_in.no_grad = nullcontext
+    stand_in.onnx = SimpleNamespace(export=export)
+    monkeypatch.setitem(sys.modules, "torch", stand_in)
+    module = Module()
+    x = rng.uniform(-1, 1, size=(64, 6))
+    compiled = hushml.torch.compile(module, Tensor(x), precision=1e-2)
+    assert compiled.client_spec.inputs == {"x": (6,)}
+    assert only(encrypted(compiled, x[:2], tmp_path)).shape == (2, 3)
+    [sample] = asked["samples"]
+    assert sample.shape == (1, 6) and sample.dtype == np.float32
+    assert asked["dynamic_axes"] == {"x": {0: "batch"}, "y": {0: "batch"}}
+    assert asked["dynamo"] is False and asked["training"] is False and module.training is True
+    # Arguments of `forward` by name, and an exporter whose packages are missing.
+    hushml.torch.to_onnx(module, {"left": x, "right": x})
+    assert asked["input_names"] == ["left", "right"] and len(asked["samples"]) == 2
+
+    def missing(*_, dynamo=True, **__):
+        raise ImportError("No module named 'onnxscript'")
+
+    stand_in.onnx.export = missing
+    with pytest.raises(hushml.HushError, match="cannot export to ONNX") as error:
+        hushml.torch.to_onnx(module, x)
+    assert error.value.hint == "pip install onnx onnxscript" and module.training is True
 
 
 def test_torch(rng, tmp_path):
