@@ -89,7 +89,7 @@ impl Encrypted<'_> {
             _ => error,
         })?;
         let runtime = self.model.deployment.runtime();
-        KeyStore::check_parameters(&record, runtime.parameters())?;
+        KeyStore::check_parameters(&record, runtime.parameters(), &self.model.title())?;
 
         let spec = self.model.deployment.client_spec();
         let groups = spec.groups(inputs.header().samples);
@@ -258,6 +258,26 @@ fn the_ciphertexts(inputs: Vec<Tensor>, outputs: &[String]) -> Result<Bytes, Ser
     }
 }
 
+/// The program that ciphertexts are for, if they are any.
+pub(crate) async fn program_of(inputs: &[Tensor]) -> Option<[u8; 32]> {
+    let [
+        Tensor {
+            data: TensorData::Strings(strings),
+            ..
+        },
+    ] = inputs
+    else {
+        return None;
+    };
+    let [file] = &strings[..] else { return None };
+    let file = file.clone();
+    let read = move || {
+        let reader = hush_wire::CiphertextsReader::open(&file[..]).ok();
+        Ok(reader.map(|reader| reader.header().program_id))
+    };
+    blocking(read).await.ok().flatten()
+}
+
 /// Compares a file's header with the model, and its length with what it says.
 async fn open(model: &Arc<Deployed>, file: Bytes) -> Result<Opened, ServingError> {
     let long = match file.get(8..12) {
@@ -272,8 +292,17 @@ async fn open(model: &Arc<Deployed>, file: Bytes) -> Result<Opened, ServingError
 }
 
 fn open_now(model: &Deployed, file: Bytes) -> Result<Opened, ServingError> {
-    let invalid =
-        |error: RuntimeError| ServingError::new(ErrorKind::InvalidArgument, explained(&error));
+    let invalid = |error: RuntimeError| {
+        // Who has several models or versions wants to know which of them it is.
+        let whose = match error {
+            RuntimeError::Exchange(_) => format!("{}: ", model.title()),
+            _ => String::new(),
+        };
+        ServingError::new(
+            ErrorKind::InvalidArgument,
+            format!("{whose}{}", explained(&error)),
+        )
+    };
     let envelope = hush_wire::Reader::open(&file[..], hush_wire::Kind::Ciphertexts);
     let stated = match envelope {
         Ok(reader) => reader.envelope().file_length(),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::blocking::blocking;
-use crate::infer::Encrypted;
+use crate::infer::{Encrypted, program_of};
 use crate::keys::{KeyStore, KeyStoreOptions};
-use crate::models::{Repository, Served, no_model};
+use crate::models::{Deployed, Repository, Served, no_model};
 use crate::schedule::{Scheduler, deadline_exceeded, shutting_down};
 use crate::{
     ErrorKind, Identity, InferRequest, InferResponse, ModelMetadata, ModelStatistics, ModelStatus,
@@ -108,6 +108,15 @@ impl Service {
         }
     }
 
+    /// The version of a model that answers requests that name none.
+    #[must_use]
+    pub fn current_version(&self, name: &str) -> Option<String> {
+        match self.0.models.find(name, None).ok()? {
+            Served::Encrypted(model) => Some(model.version.clone()),
+            Served::Plain(model) => model.metadata().versions.pop(),
+        }
+    }
+
     /// What a model takes and gives.
     ///
     /// # Errors
@@ -161,6 +170,49 @@ impl Service {
         identity.require(Role::Administer)?;
         let (service, name) = (self.clone(), name.to_owned());
         blocking(move || service.0.models.unload(&name)).await
+    }
+
+    /// Serves a file as a version of a model, besides those of the folders. Once it answers, and if it is `preferred`, it
+    /// is what answers requests that name no version; ciphertexts for a version that was it before still go to that one,
+    /// until it is withdrawn.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a name that no model has, [`ErrorKind::Unavailable`] with the reason if the file
+    /// cannot be loaded; nothing has changed then.
+    pub async fn place(
+        &self,
+        name: &str,
+        version: u64,
+        file: PathBuf,
+        preferred: bool,
+    ) -> Result<(), ServingError> {
+        let (service, name) = (self.clone(), name.to_owned());
+        blocking(move || service.0.models.place(&name, version, file, preferred)).await
+    }
+
+    /// Forgets a version that [`Service::place`] brought; requests that run on it finish.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the server shuts down.
+    pub async fn withdraw(&self, name: &str, version: u64) -> Result<(), ServingError> {
+        let (service, name) = (self.clone(), name.to_owned());
+        blocking(move || {
+            service.0.models.withdraw(&name, version);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Names and versions of the models that somebody may use with keys of these parameters (a digest in hexadecimal).
+    #[must_use]
+    pub fn models_of_parameters(
+        &self,
+        identity: &Identity,
+        parameters: &str,
+    ) -> Vec<(String, String)> {
+        let mut models = self.0.models.of_parameters(parameters);
+        models.retain(|(name, _)| identity.require_model(name).is_ok());
+        models
     }
 
     /// Answers a request. Dropping the future stops the work at the next step of the program.
@@ -228,6 +280,7 @@ impl Service {
                 (version, model.infer(&request.inputs, &request.outputs)?)
             }
             Served::Encrypted(model) => {
+                let model = self.of_program(model, &request).await;
                 let version = model.version.clone();
                 let encrypted = Encrypted {
                     statistics: self.0.statistics.model(&model.name),
@@ -246,6 +299,25 @@ impl Service {
             id: request.id,
             outputs,
         })
+    }
+
+    /// A request that names no version goes to the one that its ciphertexts are for, while that still answers: they were
+    /// made before another took its place.
+    async fn of_program(&self, model: Arc<Deployed>, request: &InferRequest) -> Arc<Deployed> {
+        let named = request
+            .version
+            .as_deref()
+            .is_some_and(|version| !version.is_empty());
+        if named || !self.0.models.has_several(&model.name) {
+            return model;
+        }
+        let Some(program) = program_of(&request.inputs).await else {
+            return model;
+        };
+        self.0
+            .models
+            .of_program(&model.name, &program)
+            .unwrap_or(model)
     }
 
     fn find(

@@ -80,7 +80,7 @@ async fn what_cannot_be_loaded_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn the_latest_version_answers_unless_another_is_named() {
+async fn the_latest_version_answers_unless_another_is_meant() {
     let sandbox = Sandbox::new();
     let second = sandbox.write("model/2.model", &square(2.0));
     let tenth = sandbox.write("model/10.model", &square(10.0));
@@ -90,11 +90,23 @@ async fn the_latest_version_answers_unless_another_is_named() {
     ann.predict(&service, "model", 10.0).await;
     ann.spec = second;
     let mut old = request("model", ann.encrypt(&[1.0; 3]));
-    assert!(service.infer(&ann.identity, old.clone()).await.is_err());
-    old.version = Some("2".to_owned());
-    let response = service.infer(&ann.identity, old).await.unwrap();
-    assert_eq!(response.version, "2");
-    ann.check(&response, &[1.0; 3], 2.0);
+    // What ciphertexts are for says as much as a number.
+    for version in [None, Some("2".to_owned())] {
+        old.version = version;
+        let response = service.infer(&ann.identity, old.clone()).await.unwrap();
+        assert_eq!(response.version, "2");
+        ann.check(&response, &[1.0; 3], 2.0);
+    }
+    old.version = Some("10".to_owned());
+    let error = service
+        .infer(&ann.identity, old)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("version 10 of model `model`: "),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,4 +267,160 @@ async fn plain_models_live_under_the_same_rules() {
     assert!(!service.model_ready(&ann, "echo", None).unwrap());
     service.load(&admin, "echo").await.unwrap();
     assert!(service.infer(&ann, asked).await.is_ok());
+}
+
+/// What `x` of a user gives with the version that answers it.
+async fn answer(
+    service: &Service,
+    user: &User,
+    version: Option<&str>,
+) -> Result<(String, f64), ServingError> {
+    let mut request = request("cancer", user.encrypt(&[0.5, -0.5, 0.0]));
+    request.version = version.map(str::to_owned);
+    let response = service.infer(&user.identity, request).await?;
+    Ok((response.version.clone(), user.decrypt(&response)[0]))
+}
+
+#[tokio::test]
+async fn placed_versions_take_turns_and_nobody_is_lost() {
+    let sandbox = Sandbox::new();
+    let service = sandbox.service();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = |name: &str| elsewhere.path().join(name);
+    let old = User::new("old", &common::write_model(&file("a"), &square(3.0)));
+    let new = User::new("new", &common::write_model(&file("b"), &square(4.0)));
+    service.place("cancer", 3, file("a"), true).await.unwrap();
+    old.upload(&service).await;
+    new.upload(&service).await;
+    assert_eq!(answer(&service, &old, None).await.unwrap().0, "3");
+
+    let message = answer(&service, &new, None).await.unwrap_err().to_string();
+    assert!(
+        message.starts_with("version 3 of model `cancer`: "),
+        "{message}"
+    );
+
+    // The other one in its place: both kinds of ciphertexts find theirs.
+    service.place("cancer", 4, file("b"), true).await.unwrap();
+    assert_eq!(
+        service.client_file(&new.identity, "cancer", None).unwrap(),
+        service
+            .client_file(&new.identity, "cancer", Some("4"))
+            .unwrap()
+    );
+    for user in [&old, &new] {
+        let (version, value) = answer(&service, user, None).await.unwrap();
+        let expected = if version == "3" { 3.25 } else { 4.25 };
+        assert!((value - expected).abs() < 1e-2, "{version}: {value}");
+        assert_eq!(version == "3", user.identity.name == old.identity.name);
+    }
+    assert!(
+        answer(&service, &old, Some("4")).await.is_err(),
+        "a version that is named is that one"
+    );
+
+    // Back to the older one, without reading its file again.
+    fs::remove_file(file("a")).unwrap();
+    service.place("cancer", 3, file("a"), true).await.unwrap();
+    let client = |version| {
+        service
+            .client_file(&old.identity, "cancer", version)
+            .unwrap()
+    };
+    assert_eq!(client(None), client(Some("3")));
+
+    // A file that cannot be loaded changes nothing.
+    fs::write(file("c"), b"no model").unwrap();
+    let error = service
+        .place("cancer", 5, file("c"), true)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(lines(&service), ["cancer 3 READY", "cancer 4 READY"]);
+    service.withdraw("cancer", 4).await.unwrap();
+    assert_eq!(
+        answer(&service, &new, None).await.unwrap_err().kind(),
+        ErrorKind::InvalidArgument
+    );
+    service.withdraw("cancer", 4).await.unwrap();
+    service.withdraw("cancer", 3).await.unwrap();
+    assert!(lines(&service).is_empty());
+    let error = service
+        .place("../cancer", 5, file("b"), true)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+}
+
+#[tokio::test]
+async fn versions_are_swapped_under_load() {
+    let sandbox = Sandbox::new();
+    let service = sandbox.service();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = |version: u64| elsewhere.path().join(version.to_string());
+    let mut users = Vec::new();
+    for version in 0..4 {
+        let user = User::new(
+            "ann",
+            &common::write_model(&place(version), &square(version as f64)),
+        );
+        user.upload(&service).await;
+        users.push(user);
+    }
+    service.place("cancer", 0, place(0), true).await.unwrap();
+    let users = Arc::new(users);
+    let current = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (service, users) = (service.clone(), Arc::clone(&users));
+            let (current, over) = (Arc::clone(&current), Arc::clone(&over));
+            tokio::spawn(async move {
+                let mut count = 0;
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    // As clients do: with the program that was served when they asked for it.
+                    let version = current.load(std::sync::atomic::Ordering::SeqCst);
+                    let (answered, _) = answer(&service, &users[version], None).await.unwrap();
+                    assert_eq!(answered, version.to_string());
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for round in 1..13_usize {
+        let version = round % users.len();
+        service
+            .place("cancer", version as u64, place(version as u64), true)
+            .await
+            .unwrap();
+        current.store(version, std::sync::atomic::Ordering::SeqCst);
+        let sent = service
+            .statistics()
+            .model("cancer")
+            .outcome(hush_serving::Outcome::Answered)
+            .value();
+        // Every caller has had the time to see it.
+        while service
+            .statistics()
+            .model("cancer")
+            .outcome(hush_serving::Outcome::Answered)
+            .value()
+            < sent + 8
+        {
+            tokio::task::yield_now().await;
+        }
+        if round > 2 {
+            service
+                .withdraw("cancer", ((round - 2) % users.len()) as u64)
+                .await
+                .unwrap();
+        }
+    }
+    over.store(true, std::sync::atomic::Ordering::SeqCst);
+    let mut count = 0;
+    for task in asking {
+        count += task.await.unwrap();
+    }
+    assert!(count > 40, "{count} requests");
 }

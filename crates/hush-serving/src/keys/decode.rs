@@ -51,14 +51,17 @@ impl KeyStore {
     pub(crate) fn check_parameters(
         record: &Record,
         parameters: &Parameters,
+        whose: &str,
     ) -> Result<(), ServingError> {
         if record.parameters != hexadecimal(&parameters.digest()) {
             return Err(ServingError::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "the evaluation keys of id {} are for other encryption parameters than the model's; make keys with \
-                     `hush keygen` for this model's .client file",
-                    hexadecimal(&record.id.0)
+                    "the evaluation keys of id {} are for other encryption parameters (N = 2^{}) than {whose} has (N = 2^{}); \
+                     make keys with `hush keygen` for its .client file",
+                    hexadecimal(&record.id.0),
+                    record.log_degree,
+                    parameters.degree().ilog2(),
                 ),
             ));
         }
@@ -68,13 +71,12 @@ impl KeyStore {
     /// The decoded key, from memory if it is there.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for keys of other parameters; [`ErrorKind::Internal`].
+    /// [`ErrorKind::Internal`], also for keys of other parameters: [`KeyStore::check_parameters`] comes first.
     pub(crate) async fn load(
         &self,
         record: &Arc<Record>,
         parameters: &Parameters,
     ) -> Result<Arc<EvaluationKeys>, ServingError> {
-        Self::check_parameters(record, parameters)?;
         let (store, parameters) = (self.clone(), parameters.clone());
         let known = Arc::clone(record);
         let read = move || read(&store.inner().index, &known, &parameters);

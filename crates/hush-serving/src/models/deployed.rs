@@ -62,6 +62,16 @@ impl Deployed {
         }
     }
 
+    /// Digest of the encryption parameters, in hexadecimal.
+    pub(crate) fn parameters(&self) -> String {
+        hexadecimal(&self.deployment.runtime().parameters().digest())
+    }
+
+    /// How people are told of it.
+    pub(crate) fn title(&self) -> String {
+        format!("version {} of model `{}`", self.version, self.name)
+    }
+
     /// What a client learns from the metadata alone.
     pub(crate) fn properties(&self) -> BTreeMap<String, String> {
         let spec = self.deployment.client_spec();
@@ -77,7 +87,7 @@ impl Deployed {
             ("inputs", tensors(&spec.inputs)),
             ("outputs", tensors(&spec.outputs)),
             ("security_bits", parameters.security_bits().to_string()),
-            ("parameters", hexadecimal(&parameters.digest())),
+            ("parameters", self.parameters()),
             ("samples_per_group", spec.packing.samples.to_string()),
         ]
         .into_iter()

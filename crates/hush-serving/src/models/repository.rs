@@ -1,5 +1,7 @@
 //! The models by name and version, replaced while requests run.
 
+mod placed;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ struct Entry {
     served: Option<Served>,
     loading: bool,
     reason: String,
+    /// It answers requests that name no version.
+    preferred: bool,
 }
 
 type Versions = BTreeMap<Version, Entry>;
@@ -37,6 +41,8 @@ type Models = BTreeMap<String, Versions>;
 /// Every model. Whoever looks sees one state of all of them.
 pub(crate) struct Repository {
     paths: Vec<PathBuf>,
+    /// Files besides those below `paths`.
+    placed: Mutex<BTreeMap<(String, Version), PathBuf>>,
     options: Options,
     plain: Vec<(String, Version, Arc<dyn PlainModel>)>,
     models: RwLock<Arc<Models>>,
@@ -78,6 +84,7 @@ impl Repository {
         });
         let repository = Self {
             paths,
+            placed: Mutex::default(),
             options,
             plain: plain.collect::<Result<_, _>>()?,
             models: RwLock::default(),
@@ -104,7 +111,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// What answers for a version, the latest one that answers if none is named.
+    /// What answers for a version; if none is named, the preferred one, else the latest one that answers.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Unavailable`] with the reason.
@@ -117,9 +124,15 @@ impl Repository {
                 found.ok_or_else(|| no_version(name, asked, versions))?
             }
             None => {
-                let mut latest = versions.iter().rev();
-                let answering = latest.find(|(_, entry)| entry.served.is_some());
-                let latest = answering.or(versions.last_key_value());
+                let answering = || {
+                    versions
+                        .iter()
+                        .rev()
+                        .filter(|(_, entry)| entry.served.is_some())
+                };
+                let preferred = answering().find(|(_, entry)| entry.preferred);
+                let latest = preferred.or_else(|| answering().next());
+                let latest = latest.or(versions.last_key_value());
                 latest.ok_or_else(|| no_model(name))?
             }
         };
@@ -259,6 +272,7 @@ impl Repository {
             for entry in versions.values_mut() {
                 *entry = Entry {
                     reason: UNLOADED.to_owned(),
+                    preferred: entry.preferred,
                     ..Entry::default()
                 };
             }
@@ -267,7 +281,7 @@ impl Repository {
     }
 
     fn scan(&self) -> Result<Scan, ServingError> {
-        let found = scan(&self.paths).map_err(|(path, error)| {
+        let mut found = scan(&self.paths).map_err(|(path, error)| {
             ServingError::new(
                 ErrorKind::NotFound,
                 format!("there are no models at `{}`: {error}", path.display()),
@@ -275,6 +289,14 @@ impl Repository {
         })?;
         let mut misnamed = self.misnamed.lock().unwrap_or_else(PoisonError::into_inner);
         misnamed.clone_from(&found.misnamed);
+        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
+        for (version, path) in placed.iter() {
+            found
+                .files
+                .entry(version.clone())
+                .or_default()
+                .push(path.clone());
+        }
         Ok(found)
     }
 

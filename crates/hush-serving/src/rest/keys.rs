@@ -30,7 +30,19 @@ pub(super) async fn list(
     Caller(identity): Caller,
 ) -> Result<impl IntoResponse, RestError> {
     let keys = rest.service.keys().list(&identity).await?;
-    let keys: Vec<Value> = keys.iter().map(described).collect();
+    let keys = keys.iter().map(|status| {
+        let mut key = described(status);
+        // Which models it is for is what people know it by.
+        let models = rest
+            .service
+            .models_of_parameters(&identity, &status.parameters);
+        let models = models
+            .iter()
+            .map(|(name, version)| json!({ "name": name, "version": version }));
+        key["models"] = models.collect();
+        key
+    });
+    let keys: Vec<Value> = keys.collect();
     Ok(json_body(&json!({ "keys": keys })))
 }
 
