@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy readme doc
+.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy check-stores fuzz readme doc
 
 CARGO ?= cargo
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
@@ -53,6 +53,14 @@ bench-serving: ## the part of it on the server under load, beside MLServer
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
 	$(CARGO) build --release -p hush-server -p hush-cli
 	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+
+check-stores: ## evaluation keys in S3 as moto plays it (installs it from the Python package index)
+	$(CARGO) build --release -p hush-cli
+	$(CARGO) build --release -p hush-server --features s3,gcs,azure
+	@scripts/stores/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+
+fuzz: ## TARGET for SECONDS under libFuzzer; takes a nightly compiler and cargo-fuzz (crates/hush-fuzz lists the targets)
+	@scripts/fuzz $(TARGET) $(SECONDS)
 
 check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
 	@scripts/deploy/run
