@@ -60,7 +60,7 @@ check-stores: ## evaluation keys in S3 as moto plays it (installs it from the Py
 	@scripts/stores/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
 
 fuzz: ## TARGET for SECONDS under libFuzzer; takes a nightly compiler and cargo-fuzz (crates/hush-fuzz lists the targets)
-	@scripts/fuzz $(TARGET) $(SECONDS)
+	@scripts/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)
 
 check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
 	@scripts/deploy/run
