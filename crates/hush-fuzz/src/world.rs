@@ -54,7 +54,6 @@ impl World {
             message: 16 << 20,
             decompressed: 16 << 20,
             body_memory: 64 << 20,
-            ..Limits::default()
         };
         let runtime = Runtime::new().expect("threads");
         runtime.block_on(user.upload(&service));
