@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving conformance check-deploy check-stores fuzz readme doc
+.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving bench-peers-mpc conformance check-deploy check-stores fuzz readme doc
 
 CARGO ?= cargo
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
@@ -49,6 +49,9 @@ bench-networks: ## the part of it on networks, beside Orion; HUSH_DATA names the
 
 bench-serving: ## the part of it on the server under load, beside MLServer
 	@scripts/peers/run-serving
+
+bench-peers-mpc: ## multi-party computation beside SPU and CrypTen; HUSH_DATA names the folder of networks and data
+	@scripts/peers/run-mpc
 
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
 	$(CARGO) build --release -p hush-server -p hush-cli

@@ -32,6 +32,8 @@ MISSING = "–"
 # What the other part of the document begins with.
 # Headings of the parts that other scripts write, in order; this one writes what is before them.
 NETWORKS, SERVING = "\n## Networks\n", "\n## Serving\n"
+TRACKING = "\n## Tracking\n"
+PARTIES = "\n## Multi-party computation\n"
 
 
 class Measured:
@@ -302,9 +304,12 @@ def report(results):
 
 def parts(text):
     """The parts of docs/benchmarks.md by their headings; the first has none."""
+    text, tracking, end = text.partition(TRACKING)
+    text, parties, last = text.partition(PARTIES)
     text, serving, rest = text.partition(SERVING)
     first, networks, middle = text.partition(NETWORKS)
-    return {"": first.rstrip("\n") + "\n", NETWORKS: networks + middle, SERVING: serving + rest}
+    return {"": first.rstrip("\n") + "\n", NETWORKS: networks + middle, SERVING: serving + rest, PARTIES: parties + last,
+            TRACKING: tracking + end}
 
 
 def write_part(target, heading, text):

@@ -80,8 +80,8 @@ class ReportTest(unittest.TestCase):
     def test_parts_of_other_scripts_are_kept(self):
         text = "# Benchmarks\n\nold\n\n## Networks\n\nkept\n\n## Serving\n\nkept as well\n"
         self.assertEqual(list(report.parts(text).values()),
-                         ["# Benchmarks\n\nold\n", "\n## Networks\n\nkept\n", "\n## Serving\n\nkept as well\n"])
-        self.assertEqual(list(report.parts("# Benchmarks\n").values()), ["# Benchmarks\n", "", ""])
+                         ["# Benchmarks\n\nold\n", "\n## Networks\n\nkept\n", "\n## Serving\n\nkept as well\n", "", ""])
+        self.assertEqual(list(report.parts("# Benchmarks\n").values()), ["# Benchmarks\n", "", "", "", ""])
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "benchmarks.md"
             target.write_text(text)
