@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hush_mlflow::MlflowError;
 use hush_serving::ServingError;
+use hush_tracking::TrackingError;
 
 use crate::settings::Origin;
 
@@ -48,6 +50,12 @@ pub enum ServerError {
         /// What it says.
         source: std::io::Error,
     },
+    /// The store of runs and models cannot be opened.
+    #[error("tracking: {0}")]
+    Tracking(#[from] TrackingError),
+    /// The registry cannot be asked, or what it has cannot be served.
+    #[error("registry: {}{}", .0, .0.hint().map_or_else(String::new, |hint| format!("; {hint}")))]
+    Registry(#[from] MlflowError),
     /// An account that a command names.
     #[error("{0}")]
     Account(String),

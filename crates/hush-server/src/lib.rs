@@ -1,4 +1,5 @@
-//! The server that is deployed: settings, accounts, TLS, connections, logs and metrics around `hush-serving`.
+//! The server that is deployed: settings, accounts, TLS, connections, logs and metrics around `hush-serving` and
+//! `hush-tracking`.
 //!
 //! Start reading at [`Server`]; `settings/table.rs` lists everything that can be set.
 //!
@@ -8,11 +9,12 @@
 //! - nobody makes the server wait or hold memory without bound: connections, headers, bodies and answers have limits;
 //! - logs and metrics hold neither tensors nor tokens.
 //!
-//! Non-goals: the protocols themselves (`hush-serving`).
+//! Non-goals: the protocols themselves (`hush-serving`, `hush-tracking`).
 #![forbid(unsafe_code)]
 
 mod accounts;
 mod connections;
+mod deployments;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -21,13 +23,16 @@ mod logging;
 mod metrics;
 mod program;
 mod server;
+mod server_command;
 mod settings;
 mod summary;
 mod token_command;
 mod traces;
+mod tracking;
 mod traffic;
 
 pub use error::ServerError;
 pub use program::{exit_code, main};
 pub use server::Server;
-pub use settings::{Layers, Origin, Settings, command, print, read};
+pub(crate) use settings::command;
+pub use settings::{Layers, Origin, Settings, print, read, serve_command};

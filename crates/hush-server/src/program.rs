@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::{Layers, Server, ServerError, Settings, command, logging, print, read, summary};
+use crate::{
+    Layers, Server, ServerError, Settings, logging, print, read, serve_command, server_command,
+    summary,
+};
 
 /// Files that the process may open: connections are files too.
 const FILES: u64 = 65_536;
@@ -13,10 +16,10 @@ const FILES: u64 = 65_536;
 /// Runs the program with the arguments and environment of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    exit_code(&command().get_matches())
+    exit_code(&serve_command().get_matches())
 }
 
-/// Runs the program with arguments that were parsed by [`command`].
+/// Runs the program with arguments that were parsed by [`serve_command`].
 #[must_use]
 pub fn exit_code(matches: &ArgMatches) -> ExitCode {
     match run(matches) {
@@ -35,8 +38,25 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, ServerError> {
     if let Some(("token", matches)) = matches.subcommand() {
         return Ok(say(&crate::token_command::run(matches)?));
     }
-    let layers = read(matches, std::env::vars_os())?;
-    if matches.get_flag("print-config") {
+    let layers = match matches.subcommand() {
+        Some(("server", matches)) => {
+            if let Some(("upgrade", matches)) = matches.subcommand() {
+                let settings = Settings::new(&server_command::layers(matches)?)?;
+                let upgraded = runtime()?.block_on(server_command::upgrade(settings))?;
+                return Ok(say(&upgraded));
+            }
+            if let Some(("import-mlflow", matches)) = matches.subcommand() {
+                let settings = Settings::new(&server_command::layers(matches)?)?;
+                let imported = runtime()?.block_on(server_command::import(settings, matches))?;
+                return Ok(say(&imported));
+            }
+            server_command::layers(matches)?
+        }
+        _ => read(matches, std::env::vars_os())?,
+    };
+    let asked = |matches: &ArgMatches| matches.try_get_one("print-config").ok().flatten().copied();
+    let inner = matches.subcommand().and_then(|(_, matches)| asked(matches));
+    if asked(matches).unwrap_or(false) || inner.unwrap_or(false) {
         // What is wrong is better found here than at the start.
         Settings::new(&layers)?;
         return Ok(say(&print(&layers)));
@@ -54,14 +74,7 @@ fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
             .num_threads(threads)
             .build_global();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| ServerError::System {
-            what: "threads",
-            source,
-        })?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let traces = logging::begin(&settings.log)?;
         let stop = stop_signal()?;
         let server = Server::open(settings).await?;
@@ -76,6 +89,16 @@ fn serve(layers: &Layers) -> Result<ExitCode, ServerError> {
         traces.finish();
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, ServerError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ServerError::System {
+            what: "threads",
+            source,
+        })
 }
 
 fn say(text: &str) -> ExitCode {

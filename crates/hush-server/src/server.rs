@@ -8,22 +8,27 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use hush_serving::{KeyStoreOptions, ScheduleOptions, Service, ServiceOptions, demo_models};
+use hush_tracking::Tracking;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::accounts::Accounts;
 use crate::connections::{ConnectionStatistics, Listener, tls};
+use crate::deployments::{Deployments, Drift, reports};
 use crate::layers::authenticate::{Door, authenticate};
 use crate::layers::observe::observe;
 use crate::metrics::{Metrics, metrics};
 use crate::traffic::Traffic;
-use crate::{ServerError, Settings};
+use crate::{ServerError, Settings, tracking};
 
 /// A server whose models are loaded and whose listeners are open.
 pub struct Server {
     settings: Settings,
     service: Service,
+    tracking: Option<Tracking>,
+    deployments: Option<Deployments>,
+    drift: Drift,
     accounts: Option<Accounts>,
     listeners: Vec<Listener>,
     http: Option<SocketAddr>,
@@ -41,6 +46,7 @@ impl Server {
         // Before the models: a port that is taken should not cost the time that they take to load.
         let http = bind(settings.http).await?;
         let grpc = bind(settings.grpc).await?;
+        let tracking = tracking::open(&settings).await?;
         let options = service_options(&settings);
         let service = tokio::task::spawn_blocking(move || Service::open(options))
             .await
@@ -48,8 +54,13 @@ impl Server {
                 what: "a thread",
                 source: error.into(),
             })??;
+        let drift = Drift::default();
+        let deployments = Deployments::open(&settings, &service, tracking.as_ref(), &drift).await?;
         let mut server = Self {
             accounts,
+            tracking,
+            deployments: Some(deployments),
+            drift,
             listeners: Vec::new(),
             http: local(http.as_ref()),
             grpc: local(grpc.as_ref()),
@@ -70,6 +81,7 @@ impl Server {
         let door = Door {
             accounts: self.accounts.clone(),
             public_metrics: self.settings.public_metrics,
+            tracking: self.tracking.is_some(),
         };
         let guarded = |router: Router| {
             router
@@ -104,7 +116,12 @@ impl Server {
             let page = Router::new()
                 .route("/metrics", get(metrics))
                 .with_state(shown);
-            rest.router = guarded(hush_serving::rest(&self.service, limits).merge(page));
+            let mut router = hush_serving::rest(&self.service, limits).merge(page);
+            router = router.merge(reports(&self.service, &self.drift));
+            if let Some(store) = &self.tracking {
+                router = tracking::beside(router, store, &self.settings);
+            }
+            rest.router = guarded(router);
             self.listeners.push(rest);
         }
     }
@@ -127,6 +144,12 @@ impl Server {
         &self.service
     }
 
+    /// The store of runs and models, if the server has one.
+    #[must_use]
+    pub fn tracking(&self) -> Option<&Tracking> {
+        self.tracking.as_ref()
+    }
+
     /// What the server is told.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -141,7 +164,7 @@ impl Server {
     /// Serves until `stop` is ready. Then the server says that it is not ready, takes no more requests for predictions,
     /// lets those that run finish within the time that is set, and closes its connections. False if some had to be
     /// stopped.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> bool {
         let (tell, told) = watch::channel(false);
         let serving: Vec<_> = self
             .listeners
@@ -151,9 +174,13 @@ impl Server {
         let following = self
             .accounts
             .map(|accounts| tokio::spawn(accounts.follow_file()));
+        let deployments = self.deployments.take().map(Deployments::start);
         stop.await;
         tracing::info!("stopping: waiting for running requests");
         let finished = self.service.drain(self.settings.drain_timeout).await;
+        if let Some(deployments) = deployments {
+            deployments.stop().await;
+        }
         let _ = tell.send(true);
         for listener in serving {
             let _ = listener.await;

@@ -21,11 +21,14 @@ pub(crate) fn summary(server: &Server) -> String {
         ("REST", place(scheme("http"), server.http())),
         ("gRPC", place(scheme("grpc"), server.grpc())),
     ];
+    if let Some(tracking) = &settings.tracking {
+        rows.push(("tracking", tracking.options.place()));
+    }
     let index = server.service().index();
     if index.is_empty() {
         rows.push((
             "models",
-            "none; name a model file or a folder of them".into(),
+            "none; name a model file, a folder of them, or models:/NAME@ALIAS of a registry".into(),
         ));
     }
     for model in &index {

@@ -42,7 +42,7 @@ pub(crate) fn command() -> Command {
                 .about("Make a token, and its account if it is new; prints the token, which is kept nowhere")
                 .arg(name.clone().help("Account that it is for"))
                 .arg(file.clone())
-                .arg(list("roles", "ROLE", "predict, upload-keys, administer [default: predict,upload-keys]"))
+                .arg(list("roles", "ROLE", "predict, upload-keys, track, administer [default: predict,upload-keys]"))
                 .arg(list("models", "MODEL", "Models that the account may use [default: all]"))
                 .arg(
                     Arg::new("expires")

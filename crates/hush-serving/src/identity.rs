@@ -12,6 +12,8 @@ pub enum Role {
     Predict,
     /// Upload, list and delete evaluation keys of one's own.
     UploadKeys,
+    /// Use the tracking server: experiments, runs, registered models, artifacts.
+    Track,
     /// Load and unload models, see and delete everybody's keys. Implies the others.
     Administer,
 }
@@ -45,7 +47,13 @@ impl Identity {
     pub fn local() -> Self {
         Self {
             name: "local".into(),
-            roles: [Role::Predict, Role::UploadKeys, Role::Administer].into(),
+            roles: [
+                Role::Predict,
+                Role::UploadKeys,
+                Role::Track,
+                Role::Administer,
+            ]
+            .into(),
             models: ModelPermission::All,
         }
     }
@@ -67,6 +75,7 @@ impl Identity {
         let needed = match role {
             Role::Predict => "predict",
             Role::UploadKeys => "upload keys",
+            Role::Track => "track",
             Role::Administer => "administer",
         };
         Err(ServingError::new(

@@ -117,7 +117,7 @@ fn token(token: &FileToken) -> Result<Token, String> {
 pub(crate) fn write(accounts: &[Account]) -> String {
     let mut text = String::from(
         "# Accounts of hush-server: written by `hush-server token`, and by hand.\n\
-         # Roles: predict, upload-keys, administer. Without `models` an account may use all of them.\n",
+         # Roles: predict, upload-keys, track, administer. Without `models` an account may use all of them.\n",
     );
     for account in accounts {
         let roles = account.roles.iter().map(|&role| role_name(role).to_owned());
@@ -218,7 +218,7 @@ mod tests {
         let wrong = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             wrong("[[account]]\nname = 'a'\nroles = ['king']"),
-            "account `a`: `king` is none of the roles predict, upload-keys, administer"
+            "account `a`: `king` is none of the roles predict, upload-keys, track, administer"
         );
         assert_eq!(
             wrong("[[account]]\nname = 'a'\nroles = []\n[[account]]\nname = 'a'\nroles = []"),

@@ -7,11 +7,14 @@ use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Response};
 use axum::middleware::Next;
-use hush_serving::{Identity, ModelPermission, Roles, ServingError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hush_serving::{ErrorKind, Identity, ModelPermission, Roles, ServingError};
 
 use super::{host, is_grpc, refuse};
 use crate::accounts::{Accounts, unauthenticated};
 use crate::connections::Peer;
+use crate::tracking;
 
 /// How callers are known.
 #[derive(Clone)]
@@ -20,6 +23,8 @@ pub(crate) struct Door {
     pub(crate) accounts: Option<Accounts>,
     /// Whether strangers may see the metrics.
     pub(crate) public_metrics: bool,
+    /// Whether what is not the service's is the tracking server's.
+    pub(crate) tracking: bool,
 }
 
 /// Who asked; among the extensions of an answer, for the log.
@@ -32,9 +37,17 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response<Body> {
+    let path = request.uri().path();
+    let tracked = door.tracking && tracking::is_tracked(path);
     let identity = match &door.accounts {
         None => host::check(request.uri(), request.headers()).map(|()| Identity::local()),
-        Some(_) if is_open(request.uri().path(), door.public_metrics) => Ok(nobody()),
+        Some(_) if is_open(path, door.public_metrics) => Ok(nobody()),
+        Some(_) if tracked && tracking::is_open(path) => Ok(nobody()),
+        // Browsers send names and passwords along with whatever a page of another site asks of them.
+        Some(_) if tracked && !host::is_own_page(request.uri(), request.headers()) => {
+            let message = "the server answers no page of another site";
+            Err(ServingError::new(ErrorKind::PermissionDenied, message))
+        }
         Some(accounts) => {
             let peer = request.extensions().get::<Peer>();
             let certificate = peer.and_then(|peer| peer.certificate.clone());
@@ -49,6 +62,7 @@ pub(crate) async fn authenticate(
             response.extensions_mut().insert(asker);
             response
         }
+        Err(error) if tracked => tracking::refused(&error),
         Err(error) => refuse(error, is_grpc(request.headers())),
     }
 }
@@ -80,8 +94,14 @@ pub(crate) async fn known(
     headers: &HeaderMap,
     certificate: Option<Arc<str>>,
 ) -> Result<Identity, ServingError> {
-    if let Some(token) = bearer(headers)? {
-        return accounts.by_token(token).await;
+    if let Some((name, token)) = shown(headers)? {
+        let identity = accounts.by_token(&token).await?;
+        return match name {
+            Some(name) if *name != *identity.name => Err(unauthenticated(
+                "the token is not of the account that is named",
+            )),
+            _ => Ok(identity),
+        };
     }
     match certificate {
         Some(name) => accounts.by_certificate(&name),
@@ -91,15 +111,50 @@ pub(crate) async fn known(
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ServingError> {
+/// The token that a caller shows, and the account that it says it is: `Bearer TOKEN`, or `Basic` with the account's name
+/// and the token as its password, which MLflow's clients and browsers send.
+fn shown(headers: &HeaderMap) -> Result<Option<(Option<String>, String)>, ServingError> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);
     };
     let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        let (scheme, rest) = value.split_once(' ')?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some((None, rest.to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+        let (name, token) = pair.split_once(':')?;
+        Some((Some(name.to_owned()), token.to_owned()))
     });
-    token
-        .map(Some)
-        .ok_or_else(|| unauthenticated("the header `authorization` is not `Bearer TOKEN`"))
+    token.map(Some).ok_or_else(|| {
+        unauthenticated("the header `authorization` is neither `Bearer TOKEN` nor `Basic`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_shown_in_two_ways() {
+        let read = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(value))]);
+            shown(&headers).ok().flatten()
+        };
+        assert_eq!(read("Bearer  abc"), Some((None, "abc".into())));
+        assert_eq!(
+            read("basic YWxpY2U6YTpi"),
+            Some((Some("alice".into()), "a:b".into()))
+        );
+        for wrong in ["abc", "Basic !", "Basic YWxpY2U=", "Digest abc"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert!(shown(&HeaderMap::new()).unwrap().is_none());
+    }
 }

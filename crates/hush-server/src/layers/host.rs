@@ -41,6 +41,24 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), ServingError> 
     Ok(())
 }
 
+/// Whether a request comes from no page, or from one of this server: pages say where they come from whenever they change
+/// anything.
+pub(crate) fn is_own_page(uri: &Uri, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return true;
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.parse::<Uri>().ok());
+    let named = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let own = uri.authority().map(Authority::as_str).or(named);
+    match (origin.as_ref().and_then(Uri::authority), own) {
+        (Some(origin), Some(own)) => origin.as_str().eq_ignore_ascii_case(own),
+        _ => false,
+    }
+}
+
 /// Whether a host is this machine, by its name or number.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -92,6 +110,22 @@ mod tests {
             "http://evil.example/inference",
             &[("host", "localhost")]
         ));
+    }
+
+    #[test]
+    fn own_pages_are_known() {
+        let own = |host: &'static str, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            is_own_page(&Uri::from_static("/api"), &headers)
+        };
+        assert!(own("a.example", None));
+        assert!(own("a.example:5000", Some("https://A.example:5000")));
+        assert!(!own("a.example:5000", Some("https://a.example")));
+        assert!(!own("a.example", Some("https://evil.example")));
+        assert!(!own("a.example", Some("null")));
     }
 
     #[test]

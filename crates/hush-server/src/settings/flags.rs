@@ -15,10 +15,17 @@ that --config names. Flags win over the environment, and that over the file.";
 
 /// The command with every setting.
 #[must_use]
-pub fn command() -> Command {
-    let mut command = Command::new("hush-server")
+pub fn serve_command() -> Command {
+    command("hush-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
+        .subcommand(crate::token_command::command())
+        .subcommand(crate::server_command::describe())
+}
+
+/// A command of that name with every setting.
+pub(crate) fn command(name: &'static str) -> Command {
+    let mut command = Command::new(name)
         .args_conflicts_with_subcommands(true)
         .arg(
             Arg::new("config")
@@ -41,7 +48,7 @@ pub fn command() -> Command {
     for setting in SETTINGS {
         command = command.arg(flag(setting));
     }
-    command.subcommand(crate::token_command::command())
+    command
 }
 
 const POSITIONAL: &str = "MODELS";
@@ -106,7 +113,8 @@ pub fn read(
 }
 
 fn values(matches: &ArgMatches, name: &str) -> Vec<String> {
-    let values = matches.get_many::<String>(name);
+    // Some commands have some of them only.
+    let values = matches.try_get_many::<String>(name).ok().flatten();
     values
         .map(|values| values.cloned().collect())
         .unwrap_or_default()
@@ -119,12 +127,12 @@ mod tests {
 
     #[test]
     fn the_command_holds_together() {
-        command().debug_assert();
+        serve_command().debug_assert();
     }
 
     #[test]
     fn flags_are_read() {
-        let matches = command()
+        let matches = serve_command()
             .try_get_matches_from([
                 "hush-server",
                 "a.model",

@@ -125,6 +125,19 @@ impl Layers {
         Ok(self.with_flag(setting, values))
     }
 
+    /// Another default than the setting's own.
+    ///
+    /// # Errors
+    /// As [`Layers::with`].
+    pub(crate) fn or(self, key: &str, value: &str) -> Result<Self, ServerError> {
+        let given = self.given.contains_key(key);
+        if given {
+            Ok(self)
+        } else {
+            self.with(key, value)
+        }
+    }
+
     fn set(&mut self, setting: &'static Setting, values: Vec<String>, origin: Origin) {
         self.given.insert(setting.key, Given { values, origin });
     }

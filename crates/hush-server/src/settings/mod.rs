@@ -1,5 +1,6 @@
 //! What the server is told: a file, then the environment, then flags; the later wins.
 
+mod deployments;
 mod flags;
 mod layers;
 mod print;
@@ -11,11 +12,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hush_serving::{Limits, Role, Roles};
+use hush_tracking::{Permission, TrackingOptions};
 
 use crate::ServerError;
 use crate::connections::ConnectionLimits;
 
-pub use flags::{command, read};
+pub(crate) use deployments::DeploymentSettings;
+pub(crate) use flags::command;
+pub use flags::{read, serve_command};
 pub use layers::{Layers, Origin};
 pub use print::print;
 use table::Setting;
@@ -35,6 +39,8 @@ pub struct Settings {
     pub(crate) threads: usize,
     pub(crate) queue: usize,
     pub(crate) demo_models: bool,
+    pub(crate) tracking: Option<Tracking>,
+    pub(crate) deployments: DeploymentSettings,
     pub(crate) tokens: Option<PathBuf>,
     pub(crate) tls: Option<Tls>,
     pub(crate) oidc: Option<Oidc>,
@@ -56,6 +62,14 @@ pub(crate) struct Keys {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) unfinished_lifetime: Duration,
     pub(crate) uploads: usize,
+}
+
+/// Where runs and models are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracking {
+    pub(crate) options: TrackingOptions,
+    pub(crate) default: Permission,
+    pub(crate) pages: Option<PathBuf>,
 }
 
 /// Files for TLS.
@@ -92,7 +106,7 @@ impl Settings {
     pub fn new(layers: &Layers) -> Result<Self, ServerError> {
         let values = Values(layers);
         let settings = Self {
-            models: values.paths("models"),
+            models: values.model_paths(),
             http: values.address("http")?,
             grpc: values.address("grpc")?,
             keys: Keys {
@@ -110,6 +124,8 @@ impl Settings {
             threads: values.required("threads", count)?,
             queue: values.required("queue", count)?,
             demo_models: values.required("demo-models", value::truth)?,
+            tracking: values.tracking()?,
+            deployments: values.deployments()?,
             tokens: values.path("tokens")?,
             tls: values.tls()?,
             oidc: values.oidc()?,
@@ -232,9 +248,10 @@ pub(crate) fn role(name: &str) -> Result<Role, String> {
     match name {
         "predict" => Ok(Role::Predict),
         "upload-keys" => Ok(Role::UploadKeys),
+        "track" => Ok(Role::Track),
         "administer" => Ok(Role::Administer),
         _ => Err(format!(
-            "`{name}` is none of the roles predict, upload-keys, administer"
+            "`{name}` is none of the roles predict, upload-keys, track, administer"
         )),
     }
 }
@@ -244,6 +261,7 @@ pub(crate) fn role_name(role: Role) -> &'static str {
     match role {
         Role::Predict => "predict",
         Role::UploadKeys => "upload-keys",
+        Role::Track => "track",
         Role::Administer => "administer",
     }
 }
@@ -275,10 +293,6 @@ impl Values<'_> {
         value.ok_or_else(|| self.wrong(key, "it must not be empty"))
     }
 
-    fn paths(&self, key: &str) -> Vec<PathBuf> {
-        self.texts(key).into_iter().map(PathBuf::from).collect()
-    }
-
     fn path(&self, key: &str) -> Result<Option<PathBuf>, ServerError> {
         self.optional(key, |text| Ok(PathBuf::from(text)))
     }
@@ -291,6 +305,25 @@ impl Values<'_> {
             }),
         })?;
         Ok(address.flatten())
+    }
+
+    fn tracking(&self) -> Result<Option<Tracking>, ServerError> {
+        let text = |text: &str| Ok(text.to_owned());
+        let Some(store) = self.optional("backend-store-uri", text)? else {
+            return Ok(None);
+        };
+        Ok(Some(Tracking {
+            options: TrackingOptions {
+                store,
+                artifacts: self.required("artifacts-destination", text)?,
+                webhook_hosts: self.texts("webhook-hosts"),
+                upgrade: false,
+            },
+            default: self.required("default-permission", |text| {
+                Permission::parse(text).map_err(|error| error.to_string())
+            })?,
+            pages: self.path("ui-dir")?,
+        }))
     }
 
     fn tls(&self) -> Result<Option<Tls>, ServerError> {

@@ -45,6 +45,8 @@ impl Setting {
 pub(crate) const PREFIX: &str = "HUSH_SERVER_";
 
 const SERVING: &str = "Serving";
+const TRACKING: &str = "Tracking";
+const REGISTRY: &str = "Models of a registry";
 const ACCOUNTS: &str = "Accounts and encryption";
 const LIMITS: &str = "Limits on requests";
 const CONNECTIONS: &str = "Limits on connections";
@@ -97,7 +99,7 @@ const fn truth(heading: &'static str, key: &'static str, about: &'static str) ->
 /// The settings, in the order of the help.
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
-    many(SERVING, "models", "PATH", "Model files, and folders of them"),
+    many(SERVING, "models", "PATH", "Model files, folders of them, and versions of a registry: models:/NAME@ALIAS, models:/NAME/NUMBER"),
     one(SERVING, "http", "ADDRESS", "127.0.0.1:8080", "Where REST is served; `none` for nowhere"),
     one(SERVING, "grpc", "ADDRESS", "127.0.0.1:8081", "Where gRPC is served; `none` for nowhere"),
     one(SERVING, "keys", "FOLDER", "hush-keys", "Where evaluation keys are kept"),
@@ -109,6 +111,20 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one(SERVING, "threads", "COUNT", "0", "Threads that compute; 0 for one a processor"),
     one(SERVING, "queue", "COUNT", "256", "Requests of one model that may wait"),
     truth(SERVING, "demo-models", "Serve simple, simple_string and sum-model on plain tensors, to try out clients"),
+    one(TRACKING, "backend-store-uri", "URI", "", "Where runs and models are kept, sqlite:///FILE or postgresql://…; no tracking if not set"),
+    one(TRACKING, "artifacts-destination", "PLACE", "hush-tracking/artifacts", "Where their files are kept: a folder, s3://…, gs://…, az://…"),
+    one(TRACKING, "default-permission", "LEVEL", "READ", "What accounts may do with experiments and models that nobody granted to them: NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
+    many(TRACKING, "webhook-hosts", "HOST", "Hosts that webhooks may tell, like hooks.example.com or .example.com"),
+    one(TRACKING, "ui-dir", "FOLDER", "", "The built web pages of MLflow (server/js/build in its package), to be served at /"),
+    one(REGISTRY, "tracking-uri", "URI", "", "The registry that versions come from, http://… or https://…; MLFLOW_TRACKING_URI if not set, or the server's own"),
+    many(REGISTRY, "require-tag", "KEY=VALUE", "Tags that a version must have to be served, like approved=true"),
+    many(REGISTRY, "require-stage", "STAGE", "Stages that a version may be served in; any if not set"),
+    one(REGISTRY, "registry-cache", "FOLDER", "hush-models", "Where files of versions are kept"),
+    one(REGISTRY, "registry-interval", "TIME", "5s", "How often the registry is asked whether an alias has moved"),
+    one(REGISTRY, "retire-after", "TIME", "10m", "How long a version still answers ciphertexts made for it after another has taken its place"),
+    one(REGISTRY, "max-model", "SIZE", "16 GiB", "Bytes of one version's file"),
+    one(REGISTRY, "log-to", "EXPERIMENT", "", "Experiment where each deployment logs its metrics to a run; none if not set"),
+    one(REGISTRY, "log-interval", "TIME", "1m", "How often it does"),
     one(ACCOUNTS, "tokens", "FILE", "", "File of accounts and their tokens; see `hush-server token`"),
     one(ACCOUNTS, "tls-cert", "FILE", "", "Certificate chain in PEM; encrypts both listeners"),
     one(ACCOUNTS, "tls-key", "FILE", "", "Its private key in PEM"),
@@ -116,7 +132,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one(ACCOUNTS, "oidc-issuer", "URL", "", "Issuer of OpenID Connect tokens that are accepted"),
     one(ACCOUNTS, "oidc-audience", "NAME", "", "Audience that such a token must name"),
     one(ACCOUNTS, "oidc-claim", "NAME", "sub", "Claim that names the account, which is called `oidc:` and its value"),
-    many(ACCOUNTS, "oidc-roles", "ROLE", "Roles of those whose account is not in the file of accounts: predict, upload-keys, administer"),
+    many(ACCOUNTS, "oidc-roles", "ROLE", "Roles of those whose account is not in the file of accounts: predict, upload-keys, track, administer"),
     truth(ACCOUNTS, "public-metrics", "Show /metrics to callers without an account"),
     one(LIMITS, "max-message", "SIZE", "1 GiB", "Bytes of one request"),
     one(LIMITS, "max-decompressed", "SIZE", "64 MiB", "Bytes that a compressed request may grow to"),
