@@ -32,6 +32,6 @@ pub use caller::{Caller, Permission};
 pub use error::{ErrorCode, TrackingError};
 pub use rest::{refuse, router};
 pub use store::{
-    Holder, LogBatch, LoggedModelOrder, LoggedModelSearch, NewLoggedModel, NewRun, NewVersion,
-    NewWebhook, RunChange, StoredFile, Tracking, TrackingOptions,
+    Holder, Imported, LogBatch, LoggedModelOrder, LoggedModelSearch, NewLoggedModel, NewRun,
+    NewVersion, NewWebhook, RunChange, StoredFile, Tracking, TrackingOptions,
 };

@@ -98,7 +98,7 @@ pub(crate) fn metric(path: &str, metric: &Metric) -> Result<()> {
     if metric.timestamp < 0 {
         let (key, value) = (&metric.key, metric.value);
         return Err(TrackingError::invalid(format!(
-            "Invalid value {} for parameter '{}' supplied: metric '{key}' (value={value}). Timestamp must be a nonnegative \
+            "Invalid value {} for parameter '{}' supplied: metric '{key}' (value={value:?}). Timestamp must be a nonnegative \
              long (64-bit integer) ",
             metric.timestamp,
             joined(path, "timestamp")

@@ -81,6 +81,15 @@ impl Database {
         Ok(Self(Arc::new(kind)))
     }
 
+    /// Opens somebody else's database, to read it.
+    pub(crate) fn source(location: &Location) -> Result<Self> {
+        let kind = match location {
+            Location::Sqlite(path) => Kind::Sqlite(sqlite::Sqlite::source(path)),
+            Location::Postgres(uri) => Kind::Postgres(postgres::Postgres::source(uri)?),
+        };
+        Ok(Self(Arc::new(kind)))
+    }
+
     /// Does work that only reads.
     pub(crate) async fn read<T, W>(&self, work: W) -> Result<T>
     where

@@ -29,14 +29,7 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(uri: &str, upgrade: bool) -> Result<Self> {
-        let config: Config = uri.parse().map_err(|error| {
-            TrackingError::invalid(format!("the store's address cannot be read: {error}"))
-        })?;
-        let postgres = Self {
-            config,
-            spare: Arc::default(),
-            permits: Arc::new(Semaphore::new(CONNECTIONS)),
-        };
+        let postgres = Self::source(uri)?;
         postgres
             .run(true, move |session| {
                 // Of several servers that start, one makes the tables.
@@ -45,6 +38,18 @@ impl Postgres {
             })
             .await?;
         Ok(postgres)
+    }
+
+    /// A database whose tables nobody looks at before it is used.
+    pub(super) fn source(uri: &str) -> Result<Self> {
+        let config: Config = uri.parse().map_err(|error| {
+            TrackingError::invalid(format!("the store's address cannot be read: {error}"))
+        })?;
+        Ok(Self {
+            config,
+            spare: Arc::default(),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
+        })
     }
 
     pub(super) async fn run<T, W>(&self, writes: bool, work: W) -> Result<T>

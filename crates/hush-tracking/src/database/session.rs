@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use tokio_postgres::types::Type;
 
 use super::postgres::Connection;
 use super::{Result, sqlite};
@@ -145,6 +146,30 @@ impl Session<'_> {
         }
     }
 
+    /// Lets numbers that the database gives go on after those that were given by hand.
+    pub(crate) fn advance(&mut self, table: &'static str) -> Result<()> {
+        match self {
+            // It takes the greatest there is, and one more.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(connection) => connection.batch(&format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) + 1 FROM {table}), false)"
+            )),
+        }
+    }
+
+    /// Whether the database has a table of this name.
+    pub(crate) fn has_table(&mut self, name: &str) -> Result<bool> {
+        let sql = match self {
+            Self::Sqlite(_) => {
+                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+            }
+            Self::Postgres(_) => {
+                "SELECT count(*) FROM information_schema.tables WHERE table_name = ?"
+            }
+        };
+        Ok(self.number(sql, &values![name])? > 0)
+    }
+
     /// Runs several statements without parameters.
     pub(super) fn batch(&mut self, sql: &str) -> Result<()> {
         match self {
@@ -188,9 +213,26 @@ macro_rules! column {
 
 #[allow(dead_code, reason = "each type has both forms")]
 impl Row<'_> {
-    column!(integer, optional_integer, i64);
     column!(real, optional_real, f64);
     column!(text, optional_text, String);
+
+    /// A whole number that is there.
+    pub(crate) fn integer(&self, index: usize) -> Result<i64> {
+        let number = self.optional_integer(index)?;
+        number.ok_or_else(|| TrackingError::internal("a row", &"no number"))
+    }
+
+    /// A whole number, if it is there. PostgreSQL has several widths of them, and gives constants the narrower.
+    pub(crate) fn optional_integer(&self, index: usize) -> Result<Option<i64>> {
+        match self {
+            Self::Sqlite(row) => row.get(index).map_err(|error| sqlite::failed(&error)),
+            Self::Postgres(row) if row.columns()[index].type_() == &Type::INT4 => {
+                let number: Option<i32> = got(row.try_get(index))?;
+                Ok(number.map(i64::from))
+            }
+            Self::Postgres(row) => got(row.try_get(index)),
+        }
+    }
 
     /// A column of 0 and 1.
     pub(crate) fn truth(&self, index: usize) -> Result<bool> {
@@ -225,6 +267,10 @@ impl rusqlite::ToSql for Value {
             Self::Texts(values) => Ok(array(values.iter().cloned().map(Owned::Text))),
         }
     }
+}
+
+fn got<T>(value: std::result::Result<T, tokio_postgres::Error>) -> Result<T> {
+    value.map_err(|error| TrackingError::internal("a row", &error))
 }
 
 /// A table of values for `rarray`, under the name by which it knows them.

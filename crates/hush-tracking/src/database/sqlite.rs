@@ -30,7 +30,8 @@ type Job = Box<dyn FnOnce(&Connection) -> Announce + Send>;
 
 pub(super) struct Sqlite {
     path: PathBuf,
-    jobs: mpsc::SyncSender<Job>,
+    /// None: only read.
+    jobs: Option<mpsc::SyncSender<Job>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
@@ -59,10 +60,20 @@ impl Sqlite {
             .map_err(|error| TrackingError::internal("a thread", &error))?;
         Ok(Self {
             path: path.to_owned(),
-            jobs,
+            jobs: Some(jobs),
             readers: Arc::default(),
             permits: Arc::new(Semaphore::new(READERS)),
         })
+    }
+
+    /// Somebody else's database, which is only read.
+    pub(super) fn source(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            jobs: None,
+            readers: Arc::default(),
+            permits: Arc::new(Semaphore::new(READERS)),
+        }
     }
 
     pub(super) async fn read<T, W>(&self, work: W) -> Result<T>
@@ -73,11 +84,13 @@ impl Sqlite {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|error| TrackingError::internal("a reader", &error))?;
         let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
+        let reads = self.jobs.is_none();
         blocking(move || {
             let _permit = permit;
             let spare = lock(&readers).pop();
             let connection = match spare {
                 Some(connection) => connection,
+                None if reads => connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
                 None => connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
             };
             // One state for all queries of the work.
@@ -102,7 +115,10 @@ impl Sqlite {
                 let _ = sender.send(committed.and(result));
             })
         });
-        let full = match self.jobs.try_send(job) {
+        let Some(jobs) = self.jobs.clone() else {
+            return Err(super::unavailable(&"a database that is only read"));
+        };
+        let full = match jobs.try_send(job) {
             Ok(()) => None,
             Err(mpsc::TrySendError::Full(job)) => Some(job),
             Err(mpsc::TrySendError::Disconnected(_)) => {
@@ -110,7 +126,6 @@ impl Sqlite {
             }
         };
         if let Some(job) = full {
-            let jobs = self.jobs.clone();
             blocking(move || jobs.send(job).map_err(|error| super::unavailable(&error))).await?;
         }
         receiver
@@ -130,8 +145,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         rusqlite::vtab::array::load_module(&connection)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
+        if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")?;
+        }
         connection.pragma_update(None, "case_sensitive_like", true)?;
         connection.pragma_update(None, "cache_size", -4000)?;
         connection.pragma_update(None, "temp_store", "memory")?;

@@ -1,12 +1,16 @@
 //! [`Tracking`]: everything that can be done, each as a method that takes who asks.
 
+mod assessments;
 mod batch;
 mod datasets;
+mod delivery;
 mod evaluation;
 mod experiments;
 mod files;
 mod history;
 mod holders;
+mod import;
+mod import_registry;
 mod logged_models;
 mod logged_search;
 mod permissions;
@@ -27,6 +31,7 @@ use std::sync::Arc;
 pub use batch::LogBatch;
 pub(crate) use evaluation::NewEvaluationDataset;
 pub use holders::{Holder, StoredFile};
+pub use import::Imported;
 pub use logged_models::NewLoggedModel;
 pub use logged_search::{LoggedModelOrder, LoggedModelSearch};
 pub(crate) use permissions::Named;
@@ -53,6 +58,18 @@ pub struct TrackingOptions {
     pub upgrade: bool,
 }
 
+impl TrackingOptions {
+    /// Where everything is, without the password that an address may have.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let store = match (self.store.split_once("://"), self.store.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+            _ => self.store.clone(),
+        };
+        format!("{store}, files in {}", self.artifacts)
+    }
+}
+
 /// A store of experiments, models and artifacts. Clones share it.
 #[derive(Clone)]
 pub struct Tracking(Arc<Inner>);
@@ -60,7 +77,7 @@ pub struct Tracking(Arc<Inner>);
 struct Inner {
     database: Database,
     artifacts: Artifacts,
-    webhooks: webhooks::Sender,
+    webhooks: delivery::Sender,
 }
 
 impl Tracking {
@@ -75,7 +92,7 @@ impl Tracking {
         let tracking = Self(Arc::new(Inner {
             database,
             artifacts,
-            webhooks: webhooks::Sender::new(&options.webhook_hosts)?,
+            webhooks: delivery::Sender::new(&options.webhook_hosts)?,
         }));
         tracking.make_default_experiment().await?;
         Ok(tracking)

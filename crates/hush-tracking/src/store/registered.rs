@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::delivery::Happened;
 use super::tags::{MODEL_VERSION_TAGS, REGISTERED_MODEL_TAGS};
-use super::webhooks::Happened;
 use super::{Tracking, versions};
 use crate::caller::Resource;
 use crate::database::{Row, Session, values};

@@ -174,26 +174,38 @@ fn status(query: &mut Query, comparison: &Comparison) -> Result<()> {
 }
 
 fn metric(query: &mut Query, comparison: &Comparison, joined: &mut Joined) -> Result<()> {
+    let Operand::Number(number) = comparison.operand else {
+        return Err(TrackingError::invalid(format!(
+            "Expected numeric value type for metric. Found {}",
+            shown(&comparison.operand)
+        )));
+    };
     if !comparison.operator.compares_numbers() {
         return Err(comparator(comparison, "{'>', '>=', '!=', '=', '<', '<='}"));
     }
-    let Operand::Number(number) = comparison.operand else {
-        let found = match &comparison.operand {
-            Operand::Text(text) => format!("'{text}'"),
-            _ => String::new(),
-        };
-        return Err(TrackingError::invalid(format!(
-            "Expected numeric value type for metric. Found {found}"
-        )));
-    };
     let alias = query.alias('m');
     let sign = comparison.operator.name();
-    query.join(
-        &format!("JOIN series {alias} ON {alias}.run = r.id AND {alias}.key = ? AND {alias}.nan = 0 AND {alias}.value {sign} ?"),
-        values![&comparison.key, number],
-    );
+    let own = format!("JOIN series {alias} ON {alias}.run = r.id AND {alias}.key = ?");
+    if comparison.operator == Operator::NotEqual {
+        // What is no number is not that one.
+        let text = format!("{own} AND ({alias}.nan = 1 OR {alias}.value <> ?)");
+        query.join(&text, values![&comparison.key, number]);
+        return Ok(());
+    }
+    let text = format!("{own} AND {alias}.nan = 0 AND {alias}.value {sign} ?");
+    query.join(&text, values![&comparison.key, number]);
     joined.0.push((comparison.key.clone(), alias));
     Ok(())
+}
+
+/// A value as it was written.
+fn shown(operand: &Operand) -> String {
+    match operand {
+        Operand::Number(number) => number.to_string(),
+        Operand::Text(text) => format!("'{text}'"),
+        Operand::Texts(texts) => format!("('{}')", texts.join("', '")),
+        Operand::Nothing => "NULL".into(),
+    }
 }
 
 /// A comparison of a tag or parameter.
@@ -212,6 +224,17 @@ pub(super) fn tag(
         );
         return Ok(());
     }
+    if let Operand::Number(_) = comparison.operand {
+        let kind = if name.ends_with("params") {
+            "parameter"
+        } else {
+            "tag"
+        };
+        return Err(TrackingError::invalid(format!(
+            "Expected a quoted string value for {kind} (e.g. 'my-value'). Got value {}",
+            shown(&comparison.operand)
+        )));
+    }
     if !(operator.compares_texts() || operator.is_null()) {
         return Err(comparator(
             comparison,
@@ -224,16 +247,6 @@ pub(super) fn tag(
         query.join(&join, values![key]);
         return Ok(());
     }
-    let Operand::Text(_) = comparison.operand else {
-        let kind = if name.ends_with("params") {
-            "parameter"
-        } else {
-            "tag"
-        };
-        return Err(TrackingError::invalid(format!(
-            "Expected a quoted string value for {kind} (e.g. 'my-value'). Got value of another type"
-        )));
-    };
     let (text, values) = compare(&format!("{alias}.value"), operator, &comparison.operand);
     query.join(
         &format!("{join} AND {text}"),

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::delivery::Happened;
 use super::registered::{self, as_object, is_prompt, none_if_empty, touch};
 use super::tags::{LOGGED_MODEL_PARAMS, MODEL_VERSION_TAGS};
-use super::webhooks::Happened;
 use super::{Tracking, logged_models};
 use crate::database::{Row, Session, Value, values};
 use crate::wire::{LoggedModelMetric, ModelVersion, Tag};
@@ -158,7 +158,10 @@ impl Tracking {
     /// There is no such model, or the source is a folder of this machine or leads out of where it seems to lie.
     pub async fn create_version(&self, caller: &Caller, new: NewVersion) -> Result<ModelVersion> {
         limits::model_name(&new.name)?;
-        check_source(&new.source)?;
+        // The text of a prompt is a tag; its source is nothing.
+        if !is_prompt(&new.tags) {
+            check_source(&new.source)?;
+        }
         for tag in &new.tags {
             limits::exact_tag(tag, limits::REGISTRY_TAG_VALUE)?;
         }

@@ -254,7 +254,8 @@ pub struct Run {
 pub struct FileInfo {
     pub path: String,
     pub is_dir: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Left out of what is empty, as MLflow has it.
+    #[serde(skip_serializing_if = "is_nothing")]
     pub file_size: Option<u64>,
 }
 
@@ -267,6 +268,10 @@ pub struct DatasetSummary {
     pub digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+}
+
+fn is_nothing(size: &Option<u64>) -> bool {
+    size.is_none_or(|size| size == 0)
 }
 
 /// Protobuf's JSON has strings for what JSON has no numbers for.
