@@ -17,13 +17,13 @@ use crate::message::{self, ANNOUNCEMENT, Entries, Kind, SEALED};
 use crate::pack::{Lane, low, pack};
 use crate::server::Roster;
 use crate::shamir::{self, Secret};
-use crate::{Directory, FederatedError, Identity, Settings};
+use crate::{Directory, FederatedError, Held, Identity, Settings};
 
 /// A client that has taken no step yet.
 pub struct Client<'a> {
-    settings: &'a Settings,
-    directory: &'a Directory,
-    identity: &'a Identity,
+    settings: Held<'a, Settings>,
+    directory: Held<'a, Directory>,
+    identity: Held<'a, Identity>,
     index: u32,
 }
 
@@ -95,11 +95,12 @@ impl<'a> Client<'a> {
     /// # Errors
     /// If the directory has another identity by that index.
     pub fn new(
-        settings: &'a Settings,
-        directory: &'a Directory,
-        identity: &'a Identity,
+        settings: impl Into<Held<'a, Settings>>,
+        directory: impl Into<Held<'a, Directory>>,
+        identity: impl Into<Held<'a, Identity>>,
         index: u32,
     ) -> Result<Self, FederatedError> {
+        let (settings, directory, identity) = (settings.into(), directory.into(), identity.into());
         if *directory.identity(index)? != identity.public() {
             return Err(FederatedError::Signature {
                 client: index,
@@ -124,14 +125,14 @@ impl<'a> Client<'a> {
             own,
         };
         let mut message =
-            message::start(Kind::Announcement, self.settings, self.index, ANNOUNCEMENT);
+            message::start(Kind::Announcement, &self.settings, self.index, ANNOUNCEMENT);
         let keys = [
             secrets.share_key.public(),
             secrets.mask_key.public(),
             commitment(&secrets.own),
         ]
         .concat();
-        let statement = announcement_statement(self.settings, self.index, &keys);
+        let statement = announcement_statement(&self.settings, self.index, &keys);
         let announcement = [keys, self.identity.sign(&statement).to_vec()].concat();
         message.extend_from_slice(&announcement);
         let announced = Announced {
@@ -154,8 +155,8 @@ impl<'a> Announced<'a> {
         rng: &mut R,
     ) -> Result<(Shared<'a>, Vec<u8>), FederatedError> {
         let Client {
-            settings,
-            directory,
+            ref settings,
+            ref directory,
             index,
             ..
         } = self.client;
@@ -231,7 +232,9 @@ impl<'a> Shared<'a> {
         words: &[u64],
     ) -> Result<(Masked<'a>, Vec<u8>), FederatedError> {
         let Client {
-            settings, index, ..
+            ref settings,
+            index,
+            ..
         } = self.client;
         let (length, bits) = (settings.length(), settings.bits());
         if words.len() != length {
@@ -282,7 +285,9 @@ impl<'a> Shared<'a> {
 
     fn open(&self, received: &[u8]) -> Result<BTreeMap<u32, (Secret, Secret)>, FederatedError> {
         let Client {
-            settings, index, ..
+            ref settings,
+            index,
+            ..
         } = self.client;
         let kind = Kind::SharesReceived;
         let most = self.neighbours.len();
@@ -332,8 +337,8 @@ impl<'a> Masked<'a> {
     /// its secrets with this client, or too few neighbours.
     pub fn consent(self, survivors: &[u8]) -> Result<(Consented<'a>, Vec<u8>), FederatedError> {
         let Client {
-            settings,
-            identity,
+            ref settings,
+            ref identity,
             index,
             ..
         } = self.client;
@@ -407,8 +412,8 @@ impl Consented<'_> {
     pub fn unmask(self, consents: &[u8]) -> Result<Vec<u8>, FederatedError> {
         let Masked { client, shares, .. } = &self.masked;
         let Client {
-            settings,
-            directory,
+            ref settings,
+            ref directory,
             index,
             ..
         } = *client;

@@ -30,6 +30,7 @@ pub mod client;
 mod error;
 mod field;
 mod graph;
+mod held;
 mod identity;
 mod mask;
 pub mod message;
@@ -43,6 +44,7 @@ mod shamir;
 
 pub use error::FederatedError;
 pub use graph::Graph;
+pub use held::Held;
 pub use identity::{Directory, Identity, PublicIdentity};
 pub use quantize::{Outliers, Quantizer, QuantizerLiteral, clip_norm};
 pub use settings::{Settings, SettingsLiteral};

@@ -15,7 +15,7 @@ use crate::identity::SIGNATURE;
 use crate::message::{self, ANNOUNCEMENT, EVERYONE, Kind, SEALED};
 use crate::pack::{add_packed, low};
 use crate::shamir::Secret;
-use crate::{Directory, FederatedError, Settings};
+use crate::{Directory, FederatedError, Held, Settings};
 
 pub(crate) use roster::{Keys, Roster};
 
@@ -41,8 +41,8 @@ pub struct Outcome {
 
 /// The server of one aggregation.
 pub struct Server<'a> {
-    settings: &'a Settings,
-    directory: &'a Directory,
+    settings: Held<'a, Settings>,
+    directory: Held<'a, Directory>,
     /// The message that is due.
     phase: Kind,
     announcements: BTreeMap<u32, Vec<u8>>,
@@ -65,8 +65,17 @@ enum Sum {
 
 impl<'a> Server<'a> {
     /// A server that waits for announcements. Holds one vector, whatever the number of clients.
-    pub fn new(settings: &'a Settings, directory: &'a Directory) -> Self {
+    pub fn new(
+        settings: impl Into<Held<'a, Settings>>,
+        directory: impl Into<Held<'a, Directory>>,
+    ) -> Self {
+        let (settings, directory) = (settings.into(), directory.into());
         let length = settings.length();
+        let sum = if settings.bits() <= 32 {
+            Sum::Narrow(vec![0; length])
+        } else {
+            Sum::Wide(vec![0; length])
+        };
         Self {
             settings,
             directory,
@@ -75,11 +84,7 @@ impl<'a> Server<'a> {
             roster: None,
             shares: BTreeMap::new(),
             survivors: BTreeSet::new(),
-            sum: if settings.bits() <= 32 {
-                Sum::Narrow(vec![0; length])
-            } else {
-                Sum::Wide(vec![0; length])
-            },
+            sum,
             statement: Vec::new(),
             consents: BTreeMap::new(),
             unmaskings: BTreeMap::new(),
@@ -133,7 +138,7 @@ impl<'a> Server<'a> {
             Kind::Consent => SIGNATURE,
             _ => self.sharing_neighbours(from)?.len() * 32,
         };
-        let body = message::body(bytes, kind, self.settings, from, length)?;
+        let body = message::body(bytes, kind, &self.settings, from, length)?;
         if self.took_part(from, kind) {
             return Err(FederatedError::Twice { client: from, kind });
         }
@@ -184,7 +189,7 @@ impl<'a> Server<'a> {
             });
         }
         let (keys, signature) = Keys::new(body).split();
-        let statement = announcement_statement(self.settings, from, keys);
+        let statement = announcement_statement(&self.settings, from, keys);
         if !self.directory.verifies(from, &statement, signature) {
             return Err(FederatedError::Signature {
                 client: from,
@@ -234,7 +239,7 @@ impl<'a> Server<'a> {
         }
         match self.phase {
             Kind::Announcement => {
-                let roster = Roster::new(self.announcements.clone(), self.settings);
+                let roster = Roster::new(self.announcements.clone(), &self.settings);
                 let (available, needed) = (roster.graph().degree(), self.settings.threshold());
                 if available < needed {
                     let client = roster.clients()[0];
@@ -246,7 +251,7 @@ impl<'a> Server<'a> {
                 }
                 let message = message::list(
                     Kind::Roster,
-                    self.settings,
+                    &self.settings,
                     EVERYONE,
                     roster.announcements(),
                 );
@@ -265,7 +270,7 @@ impl<'a> Server<'a> {
                 self.enough_neighbours()?;
                 self.statement = survivors_statement(self.roster()?.digest(), &survivors);
                 let entries = survivors.iter().map(|&client| (client, [].as_slice()));
-                let message = message::list(Kind::Survivors, self.settings, EVERYONE, entries);
+                let message = message::list(Kind::Survivors, &self.settings, EVERYONE, entries);
                 self.phase = Kind::Consent;
                 Ok(broadcast(survivors.iter(), message))
             }
@@ -274,7 +279,7 @@ impl<'a> Server<'a> {
                     .consents
                     .iter()
                     .map(|(client, signature)| (*client, signature.as_slice()));
-                let message = message::list(Kind::Consents, self.settings, EVERYONE, entries);
+                let message = message::list(Kind::Consents, &self.settings, EVERYONE, entries);
                 self.phase = Kind::Unmasking;
                 Ok(broadcast(self.consents.keys(), message))
             }
@@ -300,7 +305,7 @@ impl<'a> Server<'a> {
             let entries: Vec<_> = entries.collect();
             message::list(
                 Kind::SharesReceived,
-                self.settings,
+                &self.settings,
                 client,
                 entries.into_iter(),
             )
