@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving bench-peers-mpc conformance check-deploy check-stores fuzz readme doc
+.PHONY: help build install demo demo-mnist test python-test lint fmt bench bench-peers bench-operations bench-networks bench-serving bench-peers-mpc bench-tracking conformance conformance-mlflow check-deploy check-pages check-stores fuzz readme doc
 
 CARGO ?= cargo
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
@@ -39,7 +39,7 @@ fmt: ## format the Rust sources
 bench: ## benches of every engine operation
 	$(CARGO) bench -p hush-bench
 
-bench-peers: bench-operations bench-networks bench-serving ## measure everything beside peers; writes docs/benchmarks.md
+bench-peers: bench-operations bench-networks bench-serving bench-tracking ## measure everything beside peers; writes docs/benchmarks.md
 
 bench-operations: ## the part of it beside TenSEAL and OpenFHE
 	@scripts/peers/run
@@ -53,6 +53,9 @@ bench-serving: ## the part of it on the server under load, beside MLServer
 bench-peers-mpc: ## multi-party computation beside SPU and CrypTen; HUSH_DATA names the folder of networks and data
 	@scripts/peers/run-mpc
 
+bench-tracking: ## the part of it on tracking, beside MLflow's own server
+	@scripts/peers/run-tracking
+
 conformance: ## foreign clients of the Open Inference Protocol against the server (installs them from the Python package index)
 	$(CARGO) build --release -p hush-server -p hush-cli
 	@scripts/conformance/run $(abspath $(or $(CARGO_TARGET_DIR),target))/release
@@ -65,8 +68,15 @@ check-stores: ## evaluation keys in S3 as moto plays it (installs it from the Py
 fuzz: ## TARGET for SECONDS under libFuzzer; takes a nightly compiler and cargo-fuzz (crates/hush-fuzz lists the targets)
 	@scripts/fuzz $(or $(TARGET),all) $(or $(SECONDS),60)
 
+conformance-mlflow: ## MLflow's package against its own server and ours, on SQLite, PostgreSQL and S3 (installs it from the Python package index)
+	$(CARGO) build --release -p hush-server --features s3
+	@scripts/conformance/run-mlflow $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+
 check-deploy: ## the files of deploy/ against the published schemas (installs them from the Python package index)
 	@scripts/deploy/run
+
+check-pages: ## every page in headless Chromium over ten thousand made-up runs: errors, first paint, pictures
+	@scripts/pages/run
 
 readme: build ## run the commands of README.md and paste what they print
 	@scripts/readme $(BINARIES)
