@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from . import _hushml
+from ._error import HushError
 from ._hushml import ClientSpec
 from ._progress import Progress
 from ._steps import Inputs, Outputs, PathLike, _path, _warn
+
+
+#: What the error says if a server has another model under the name by now.
+_REPLACED = "was replaced on the server meanwhile"
 
 
 def connect(
@@ -25,6 +31,7 @@ def connect(
     request_timeout: float = 60.0,
     timeout: float = 600.0,
     patience: float = 120.0,
+    follow: bool = True,
     progress: bool = True,
 ) -> Client:
     """Connects to a model on a server: fetches its client spec, finds or makes keys, uploads evaluation keys once.
@@ -43,35 +50,41 @@ def connect(
         request_timeout: seconds that anything but a prediction may take, and that an upload may stand still.
         timeout: seconds that one request for a prediction may take, waiting in the server's queue included.
         patience: seconds to try again when the server is busy, restarts or cannot be reached.
+        follow: where no version is named, go on with the one that the server has put in place of the first.
         progress: show how far making and uploading keys have come.
     """
     warning = _hushml.connection_warning(url, token)
     _warn([warning] if warning else [])
-    with Progress(progress) as tell:
-        client = _hushml.connect(
-            url,
-            model,
-            None if version is None else str(version),
-            _path(keys),
-            passphrase=passphrase,
-            token=token,
-            ca=_optional(ca),
-            cert=_optional(cert),
-            cert_key=_optional(cert_key),
-            connect_timeout=connect_timeout,
-            request_timeout=request_timeout,
-            timeout=timeout,
-            patience=patience,
-            progress=tell,
-        )
-    return Client(client)
+
+    def begin() -> _hushml.Client:
+        with Progress(progress) as tell:
+            return _hushml.connect(
+                url,
+                model,
+                None if version is None else str(version),
+                _path(keys),
+                passphrase=passphrase,
+                token=token,
+                ca=_optional(ca),
+                cert=_optional(cert),
+                cert_key=_optional(cert_key),
+                connect_timeout=connect_timeout,
+                request_timeout=request_timeout,
+                timeout=timeout,
+                patience=patience,
+                progress=tell,
+            )
+
+    return Client(begin(), begin if follow and version is None else None)
 
 
 class Client:
     """A data owner with keys at a model on a server, made by :func:`connect`. May be used from several threads."""
 
-    def __init__(self, client: _hushml.Client) -> None:
+    def __init__(self, client: _hushml.Client, again: Callable[[], _hushml.Client] | None = None) -> None:
         self._client = client
+        #: Begins anew with what the server has then.
+        self._again = again
 
     def predict(
         self, x: Inputs, *, raw: bool = False, timeout: float | None = None, progress: bool = True
@@ -81,8 +94,18 @@ class Client:
         Large batches go in several requests. ``raw`` leaves out what the model does after decryption (Softmax, Sigmoid,
         ArgMax); ``timeout`` is in seconds for one request, in place of the connection's.
         """
-        with Progress(progress) as tell:
-            outputs, found = self._client.predict(x, raw, timeout, tell)
+        client = self._client
+        try:
+            with Progress(progress) as tell:
+                outputs, found = client.predict(x, raw, timeout, tell)
+        except HushError as error:
+            if self._again is None or _REPLACED not in error.message:
+                raise
+            # Another thread may have begun anew already.
+            if self._client is client:
+                self._client = self._again()
+            with Progress(progress) as tell:
+                outputs, found = self._client.predict(x, raw, timeout, tell)
         _warn(found)
         return outputs
 

@@ -27,11 +27,15 @@ def tracking(tmp_path_factory):
     uri = os.environ.get("HUSH_TEST_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    # MLflow leaves files of its own where it stands.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.chdir(folder)
     where = None if uri.startswith("http") else (folder / "artifacts").as_uri()
     name = f"hushml-{uuid.uuid4().hex[:8]}"
     mlflow.create_experiment(name, artifact_location=where)
     mlflow.set_experiment(name)
-    return mlflow.MlflowClient()
+    yield mlflow.MlflowClient()
+    monkeypatch.undo()
 
 
 @pytest.fixture

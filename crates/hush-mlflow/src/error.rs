@@ -111,6 +111,12 @@ impl MlflowError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
+    /// Whether nobody answered.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. })
+    }
+
     /// Whether the server says that it is there already.
     #[must_use]
     pub fn is_there(&self) -> bool {

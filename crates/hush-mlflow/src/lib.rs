@@ -26,4 +26,4 @@ pub use model_uri::{ModelUri, Selector};
 pub use options::TrackingOptions;
 pub use registry::{LoggedModel, Version};
 pub use runs::{Metric, Run, RunStatus};
-pub use tracking::Tracking;
+pub use tracking::{Body, Call, Tracking};
