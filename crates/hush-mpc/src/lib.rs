@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod execute;
 mod fixed;
 pub mod link;
 pub mod operations;
@@ -23,6 +24,7 @@ pub mod protocol;
 mod secret;
 mod session;
 mod share;
+pub mod training;
 
 pub use error::MpcError;
 pub use fixed::Fixed;

@@ -58,6 +58,8 @@ impl Session {
             link.send(peer, own[peer].as_ref())?;
         }
         let mut secrets = vec![Zeroizing::new([0u8; 32]); parties];
+        // For randomness that this party shares with nobody.
+        random.fill_bytes(secrets[party].as_mut());
         for peer in peers {
             let mut theirs = Zeroizing::new([0u8; 32]);
             link.receive(peer, theirs.as_mut())?;
@@ -142,7 +144,8 @@ impl Session {
         shared.step
     }
 
-    /// Overwrites `words` with what this party and `peer` know and nobody else.
+    /// Overwrites `words` with what this party and `peer` know and nobody else; with its own index as
+    /// `peer`, with what only this party knows.
     pub(crate) fn mask<W: Word>(&self, peer: usize, step: u64, stream: u16, words: &mut [W]) {
         let shared = &mut *self.shared.borrow_mut();
         #[cfg(test)]

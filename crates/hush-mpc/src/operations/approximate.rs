@@ -166,9 +166,7 @@ pub(crate) fn exp_bounded<W: Word>(
         .declare(0);
     let t = t.with_share(
         Fixed::new(0, inner),
-        t.share()
-            .clone()
-            .scale(W::ONE.left(inner - low as u32)),
+        t.share().clone().scale(W::ONE.left(inner - low as u32)),
     );
     let coefficients = chebyshev(|t| libm::exp2(-(t + 0.5)), 0.5, 5);
     let head = polynomial(protocol, &t, &coefficients)?;

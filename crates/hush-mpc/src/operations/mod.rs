@@ -12,6 +12,7 @@ mod piecewise;
 mod product;
 
 pub use approximate::{exp, log_softmax, polynomial, softmax};
+pub(crate) use arithmetic::check_product;
 pub use arithmetic::{divide_public, multiply, multiply_public, multiply_to, rescale, square};
 pub use comparison::{
     absolute, clip, equal, is_negative, leaky_relu, less, maximum, minimum, relu, select, within,
@@ -19,4 +20,5 @@ pub use comparison::{
 pub use normal::{divide, inverse_square_root, logarithm, reciprocal, square_root};
 pub use order::{arg_max, largest, max_along, sort, top};
 pub use piecewise::{Piece, Piecewise, piecewise, sigmoid_five, sigmoid_three};
+pub(crate) use product::ConvolutionMap;
 pub use product::{Convolution2d, convolve, matrix_product, matrix_product_to};

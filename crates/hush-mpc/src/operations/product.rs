@@ -101,6 +101,18 @@ impl Default for Convolution2d {
     }
 }
 
+/// The matrices of a convolution: for each sample and group a kernel `[rows, depth]` times windows
+/// `[depth, positions]`.
+pub(crate) struct ConvolutionSizes {
+    pub(crate) samples: usize,
+    /// Elements of one sample.
+    pub(crate) sample: usize,
+    pub(crate) groups: usize,
+    pub(crate) rows: usize,
+    pub(crate) depth: usize,
+    pub(crate) positions: usize,
+}
+
 /// A convolution of known sizes as a map of the words of both operands.
 pub(crate) struct ConvolutionMap {
     options: Convolution2d,
@@ -154,8 +166,56 @@ impl ConvolutionMap {
         self.channels / self.options.groups * self.kernel[0] * self.kernel[1]
     }
 
+    /// Elements of a kernel.
+    pub(crate) fn kernel_length(&self) -> usize {
+        self.outputs * self.terms()
+    }
+
+    /// Sizes of the matrices behind it.
+    pub(crate) fn sizes(&self) -> ConvolutionSizes {
+        let groups = self.options.groups;
+        ConvolutionSizes {
+            samples: self.samples,
+            sample: self.channels * self.input[0] * self.input[1],
+            groups,
+            rows: self.outputs / groups,
+            depth: self.terms(),
+            positions: self.output[0] * self.output[1],
+        }
+    }
+
+    /// Adds what [`ConvolutionMap::windows`] would read to where it would read it.
+    pub(crate) fn add_windows<W: Word>(&self, windows: &[W], group: usize, sample: &mut [W]) {
+        let Convolution2d {
+            strides,
+            padding,
+            dilations,
+            groups,
+        } = self.options;
+        let [height, width] = self.input;
+        let channels = self.channels / groups;
+        let mut windows = windows.iter();
+        for channel in group * channels..(group + 1) * channels {
+            let plane = &mut sample[channel * height * width..(channel + 1) * height * width];
+            for row in 0..self.kernel[0] {
+                for column in 0..self.kernel[1] {
+                    for y in 0..self.output[0] {
+                        let y = (y * strides[0] + row * dilations[0]).wrapping_sub(padding[0].0);
+                        for (x, word) in windows.by_ref().take(self.output[1]).enumerate() {
+                            let x =
+                                (x * strides[1] + column * dilations[1]).wrapping_sub(padding[1].0);
+                            if y < height && x < width {
+                                plane[y * width + x] = plane[y * width + x].plus(*word);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// What the windows of one group of one sample read: a matrix `[terms, positions]`.
-    fn windows<W: Word>(&self, sample: &[W], group: usize, windows: &mut Vec<W>) {
+    pub(crate) fn windows<W: Word>(&self, sample: &[W], group: usize, windows: &mut Vec<W>) {
         let Convolution2d {
             strides,
             padding,

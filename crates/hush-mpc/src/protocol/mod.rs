@@ -1,6 +1,7 @@
 //! What every protocol offers: the few kernels that all operations are made of.
 
 pub mod count;
+pub mod pond;
 pub mod rep3;
 
 use hush_simd::words::Word;

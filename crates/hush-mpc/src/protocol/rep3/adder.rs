@@ -11,7 +11,7 @@ use crate::share::{BLOCK, Bits, Share, bit_words, block_columns};
 
 /// At each level the planes that take in the carry of a lower one, which that is, and whether what
 /// lies below may still propagate.
-pub(super) fn levels(planes: usize) -> Vec<Vec<(usize, usize, bool)>> {
+pub(in crate::protocol) fn levels(planes: usize) -> Vec<Vec<(usize, usize, bool)>> {
     let depth = planes.next_power_of_two().trailing_zeros();
     let nodes = |level: u32| {
         let with_bit = (0..planes).filter(move |plane| plane >> level & 1 == 1);

@@ -24,7 +24,10 @@ mod shuffle;
 mod sign;
 mod truncate;
 
+pub(super) use adder::levels as adder_levels;
 pub use cost::cost;
+pub(super) use shuffle::{order, permuted};
+pub(super) use truncate::most_bits;
 
 use hush_simd::Isa;
 use hush_simd::words::{Word, vectorized};

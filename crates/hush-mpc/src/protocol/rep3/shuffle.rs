@@ -15,7 +15,7 @@ const FIRST: u16 = 1;
 const SECOND: u16 = 2;
 
 /// A random order of so many rows from words that both of a pair know.
-fn order(words: &[u64]) -> Vec<usize> {
+pub(in crate::protocol) fn order(words: &[u64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..words.len()).collect();
     for (place, &word) in words.iter().enumerate().rev() {
         // The bias is below rows / 2^64.
@@ -25,7 +25,7 @@ fn order(words: &[u64]) -> Vec<usize> {
     order
 }
 
-fn permuted<W: Word>(words: &[W], order: &[usize], row: usize) -> Vec<W> {
+pub(in crate::protocol) fn permuted<W: Word>(words: &[W], order: &[usize], row: usize) -> Vec<W> {
     order
         .iter()
         .flat_map(|&from| &words[from * row..(from + 1) * row])

@@ -34,7 +34,7 @@ enum Source<'a, W> {
 }
 
 /// The most bits that can be cut off at once.
-pub(super) const fn most_bits<W: Word>() -> u32 {
+pub(in crate::protocol) const fn most_bits<W: Word>() -> u32 {
     <W::Half as Word>::BITS - 1
 }
 
