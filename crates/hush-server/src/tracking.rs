@@ -36,9 +36,10 @@ pub(crate) fn is_tracked(path: &str) -> bool {
     !(below("/v2") || below("/v1/keys") || below("/v1/models") || path == "/metrics")
 }
 
-/// Paths that strangers may ask for: whether the server is there.
+/// Paths that strangers may ask for: whether the server is there, and what they have a signed address of.
 pub(crate) fn is_open(path: &str) -> bool {
-    matches!(path, "/health" | "/version")
+    // Signed addresses say themselves who may use them.
+    matches!(path, "/health" | "/version") || path.starts_with("/api/2.0/mlflow-artifacts/signed/")
 }
 
 /// Puts the tracking server's routes beside those of the service.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
 
+use super::path::OWN;
 use super::{ArtifactPath, Download, Part, Result, absent, body_of};
 use crate::wire::FileInfo;
 use crate::{ErrorCode, TrackingError, time};
@@ -18,8 +19,6 @@ const PIECE: usize = 512 << 10;
 const PIECES: usize = 4;
 /// Pieces that wait for a slow disk; each is what one read from the network gave.
 const WAITING: usize = 64;
-/// Names that begin so are the server's own.
-const OWN: &str = ".hush-";
 
 /// A folder.
 #[derive(Clone)]
@@ -43,9 +42,6 @@ impl Folder {
     fn place(&self, path: &ArtifactPath) -> Result<PathBuf> {
         let mut place = self.root.clone();
         for name in path.names() {
-            if name.starts_with(OWN) {
-                return Err(TrackingError::invalid("Invalid path"));
-            }
             place.push(name);
             if fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_symlink()) {
                 return Err(TrackingError::invalid("Invalid path"));
@@ -59,7 +55,7 @@ impl Folder {
             return Err(TrackingError::invalid("Invalid path"));
         }
         let place = self.place(path)?;
-        let beside = self.root.join(format!("{OWN}{}", time::id()?));
+        let beside = self.root.join(format!("{OWN}-{}", time::id()?));
         let (sender, receiver) = mpsc::channel(WAITING);
         let writing = {
             let beside = beside.clone();

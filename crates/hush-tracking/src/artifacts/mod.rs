@@ -90,6 +90,7 @@ impl Artifacts {
             Self::Folder(folder) => folder.list(path).await?,
             Self::Remote(remote) => remote.list(path).await?,
         };
+        files.retain(|file| !file.path.starts_with(path::OWN));
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(files)
     }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::TrackingError;
 
+/// What names that are the server's own begin with.
+pub(super) const OWN: &str = ".hush-uploads";
+
 /// A path of plain names, from the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ArtifactPath(Vec<String>);
@@ -37,6 +40,12 @@ impl ArtifactPath {
         Ok(Self(names))
     }
 
+    /// A place of the server's own, which no caller can name.
+    pub(crate) fn own(names: &[&str]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned());
+        Self(std::iter::once(OWN.to_owned()).chain(names).collect())
+    }
+
     pub(crate) fn names(&self) -> &[String] {
         &self.0
     }
@@ -55,6 +64,7 @@ impl fmt::Display for ArtifactPath {
 /// Whether a name is one on every system.
 fn is_plain(name: &str) -> bool {
     name != ".."
+        && !name.starts_with(OWN)
         && name.len() <= 255
         && !name.contains(['/', '\\'])
         && !name.chars().any(char::is_control)

@@ -139,6 +139,9 @@ CREATE TABLE evaluation_dataset_records (
     updated BIGINT NOT NULL, body {text} NOT NULL, UNIQUE (dataset, input_hash)
 );
 
+CREATE TABLE secrets (
+    name {text} PRIMARY KEY, value {text} NOT NULL
+) {clustered};
 CREATE TABLE scorers (
     id {id}, scorer_id {text} NOT NULL, experiment BIGINT NOT NULL, name {text} NOT NULL, version BIGINT NOT NULL,
     body {text} NOT NULL, created BIGINT NOT NULL, UNIQUE (experiment, name, version)

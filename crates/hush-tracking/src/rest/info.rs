@@ -33,7 +33,7 @@ async fn server_info() -> Answer {
         .with("trace_archival_enabled", &false)
         .with("multipart_uploads_enabled", &false)
         .with("multipart_downloads_enabled", &false)
-        .with("presigned_upload_run_id_supported", &false)
-        .with("presigned_upload_model_id_supported", &false)
+        .with("presigned_upload_run_id_supported", &true)
+        .with("presigned_upload_model_id_supported", &true)
         .with("features_enabled", &json!({"gateway": false})))
 }

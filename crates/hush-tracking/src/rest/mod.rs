@@ -56,6 +56,7 @@ pub fn router(tracking: &Tracking, pages: Option<&Path>) -> Router {
     }
     all = all
         .merge(artifacts::unversioned())
+        .merge(multipart::signed())
         .merge(graphql::routes())
         .merge(otlp::routes())
         .merge(info::routes());

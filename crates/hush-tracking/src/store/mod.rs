@@ -19,6 +19,7 @@ mod registry_search;
 mod run_search;
 mod runs;
 mod scorers;
+mod signing;
 
 mod tags;
 mod trace_search;
@@ -36,6 +37,7 @@ pub use logged_models::NewLoggedModel;
 pub use logged_search::{LoggedModelOrder, LoggedModelSearch};
 pub(crate) use permissions::Named;
 pub use runs::{NewRun, RunChange};
+pub(crate) use signing::Grant;
 pub(crate) use traces::{NewSpan, NewTrace};
 pub use versions::NewVersion;
 pub use webhooks::NewWebhook;

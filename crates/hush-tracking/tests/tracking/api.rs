@@ -169,3 +169,106 @@ async fn pages_graphql_is_answered_by_operation() {
     let (status, _) = api.send(ask("DropTables", json!({}))).await;
     assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
 }
+
+/// The path and query of an address of this server.
+fn own_path(address: &serde_json::Value) -> String {
+    address
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://localhost")
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn files_are_uploaded_in_parts() {
+    let store = Store::sqlite().await;
+    let api = store.api();
+    let at = |verb: &str| format!("/api/2.0/mlflow-artifacts/mpu/{verb}/0/run/artifacts");
+    let body = json!({"path": "C:\\somewhere\\big.bin", "num_parts": 3});
+    let (_, made) = api.any(Method::POST, &at("create"), Some(body)).await;
+    let id = made["upload_id"].clone();
+    let mut parts = Vec::new();
+    for (index, credential) in made["credentials"].as_array().unwrap().iter().enumerate() {
+        let path = own_path(&credential["url"]);
+        // The permission is in the address, and for that part alone.
+        let other = path.replace(&format!("part_number={}", index + 1), "part_number=9");
+        let (status, _) = api
+            .send(Request::put(other).body(Body::from("x")).unwrap())
+            .await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let (status, _) = api
+            .send(
+                Request::put(path)
+                    .body(Body::from(vec![index as u8; 100_000]))
+                    .unwrap(),
+            )
+            .await;
+        assert_eq!(status, StatusCode::OK);
+        parts.push(json!({"part_number": index + 1, "etag": "x"}));
+    }
+    let listed = api
+        .any(
+            Method::GET,
+            "/api/2.0/mlflow-artifacts/artifacts?path=",
+            None,
+        )
+        .await
+        .1;
+    assert_eq!(listed.get("files"), None);
+    let body = json!({"path": "big.bin", "upload_id": id, "parts": parts});
+    let (status, answer) = api.any(Method::POST, &at("complete"), Some(body)).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let get = Request::get("/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/big.bin")
+        .body(Body::empty());
+    let (_, bytes) = api.send(get.unwrap()).await;
+    assert_eq!(
+        bytes,
+        [vec![0; 100_000], vec![1; 100_000], vec![2; 100_000]].concat()
+    );
+    let own =
+        Request::get("/api/2.0/mlflow-artifacts/artifacts/.hush-uploads/x").body(Body::empty());
+    assert_eq!(api.send(own.unwrap()).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn signed_addresses_let_their_holders_do_one_thing() {
+    let store = Store::sqlite().await;
+    let api = store.api();
+    let run = store.run("0").await;
+    let made = api
+        .post(
+            "artifacts/presigned-upload-url",
+            json!({"run_id": run, "path": "a b.txt"}),
+        )
+        .await;
+    let path = own_path(&made["presigned_url"]);
+    let put = |path: &str| Request::put(path).body(Body::from("text")).unwrap();
+    assert_eq!(api.send(put(&path)).await.0, StatusCode::OK);
+    assert_eq!(
+        api.send(put(&path.replace("a%20b", "c"))).await.0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        api.send(Request::get(&path).body(Body::empty()).unwrap())
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
+    let expired = path.replace("expires=", "expires=1");
+    assert_eq!(api.send(put(&expired)).await.0, StatusCode::FORBIDDEN);
+    let made = api
+        .post(
+            "artifacts/presigned-download-url",
+            json!({"run_id": run, "path": "a b.txt"}),
+        )
+        .await;
+    assert_eq!(made["file_size"], 4);
+    let path = own_path(&made["presigned_url"]);
+    assert_eq!(
+        api.send(Request::get(&path).body(Body::empty()).unwrap())
+            .await,
+        (StatusCode::OK, b"text".to_vec())
+    );
+    assert_eq!(api.send(put(&path)).await.0, StatusCode::FORBIDDEN);
+}
