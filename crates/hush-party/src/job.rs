@@ -347,3 +347,33 @@ impl Job {
         self.participants().split_off(self.literal.servers.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::tests::{configuration, job};
+
+    #[test]
+    fn jobs_come_back_and_damaged_ones_never_panic() {
+        let (job, configuration) = (job(|_| {}), configuration());
+        let bytes = job.to_bytes();
+        assert_eq!(
+            Job::from_bytes(&bytes, "alice", &configuration).unwrap(),
+            job
+        );
+        assert_eq!(
+            Job::from_bytes(&bytes, "bob", &configuration)
+                .unwrap_err()
+                .to_string(),
+            "bob differs in proposer; compare both sides' configuration, program and version"
+        );
+        for place in 0..bytes.len() {
+            for change in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[place] ^= change;
+                let _ = Job::from_bytes(&damaged, "alice", &configuration);
+            }
+            assert!(Job::from_bytes(&bytes[..place], "alice", &configuration).is_err());
+        }
+    }
+}

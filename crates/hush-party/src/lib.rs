@@ -29,6 +29,7 @@ mod job;
 pub mod local;
 mod player;
 mod policy;
+pub mod predict;
 mod propose;
 mod runner;
 mod sharing;

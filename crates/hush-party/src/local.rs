@@ -118,15 +118,6 @@ pub(crate) mod tests {
 
     /// A job that adds two vectors, changed by `change` where that makes no difference to whether it is allowed.
     pub(crate) fn job(change: impl Fn(&mut JobLiteral)) -> Job {
-        let party = |(index, name): (usize, &str)| Party {
-            name: name.to_owned(),
-            address: None,
-            fingerprint: Fingerprint([index as u8; 32]),
-            roles: Role::ALL.to_vec(),
-        };
-        let names = ["s0", "s1", "s2", "alice", "bob"];
-        let parties = names.into_iter().enumerate().map(party).collect();
-        let configuration = Configuration::new(parties).unwrap();
         let input = |name: &str, owner: &str| Input {
             name: name.to_owned(),
             elements: 4,
@@ -138,7 +129,7 @@ pub(crate) mod tests {
             integer_bits: 15,
             fraction_bits: 16,
             proposer: "alice".to_owned(),
-            servers: names[..3].iter().map(|&name| name.to_owned()).collect(),
+            servers: NAMES[..3].iter().map(|&name| name.to_owned()).collect(),
             inputs: vec![input("a", "alice"), input("b", "bob")],
             outputs: vec![Output {
                 name: "total".to_owned(),
@@ -153,6 +144,20 @@ pub(crate) mod tests {
             version: "1".to_owned(),
             bytes: b"the program".to_vec(),
         };
-        Job::new(literal, &program, &configuration).unwrap()
+        Job::new(literal, &program, &configuration()).unwrap()
+    }
+
+    const NAMES: [&str; 5] = ["s0", "s1", "s2", "alice", "bob"];
+
+    /// Parties that may be anything.
+    pub(crate) fn configuration() -> Configuration {
+        let party = |(index, name): (usize, &str)| Party {
+            name: name.to_owned(),
+            address: None,
+            fingerprint: Fingerprint([index as u8; 32]),
+            roles: Role::ALL.to_vec(),
+        };
+        let parties = NAMES.into_iter().enumerate().map(party).collect();
+        Configuration::new(parties).unwrap()
     }
 }

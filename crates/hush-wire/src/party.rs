@@ -65,3 +65,14 @@ pub fn read_party_message<T: serde::de::DeserializeOwned>(
 ) -> Result<T, WireError> {
     decode(what, bytes)
 }
+
+/// A prediction: what all parties know of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionV1 {
+    /// A [`crate::graph::GraphV1`], as bytes.
+    pub graph: Vec<u8>,
+    /// Values whose range is narrower than the job's, and their bits before the point.
+    pub integer_bits: Vec<(u32, u32)>,
+    /// Largest error of approximated functions.
+    pub function_error: f64,
+}

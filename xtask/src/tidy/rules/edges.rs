@@ -45,7 +45,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("hush-mpc", &["hush-graph", "hush-simd", "hush-wire"]),
     ("hush-federated", &[]),
-    ("hush-party", &["hush-mpc", "hush-wire"]),
+    ("hush-party", &["hush-graph", "hush-mpc", "hush-wire"]),
+    // Pages show what both siblings hold; they render, and decide nothing.
+    ("hush-pages", &["hush-serving", "hush-tracking"]),
     // The data owner's side of a server.
     (
         "hush-remote",
@@ -64,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "hush-server",
         &[
             "hush-mlflow",
+            "hush-pages",
             "hush-party",
             "hush-serving",
             "hush-tracking",
@@ -79,7 +82,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-graph",
             "hush-keys",
             "hush-mlflow",
+            "hush-mpc",
             "hush-onnx",
+            "hush-party",
             "hush-program",
             "hush-remote",
             "hush-runtime",
@@ -92,9 +97,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-ckks",
             "hush-client",
             "hush-compiler",
+            "hush-federated",
             "hush-graph",
             "hush-keys",
+            "hush-mpc",
             "hush-onnx",
+            "hush-party",
             "hush-program",
             "hush-remote",
             "hush-runtime",
@@ -119,7 +127,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "hush-ckks",
             "hush-client",
+            "hush-federated",
+            "hush-graph",
             "hush-keys",
+            "hush-mpc",
             "hush-onnx",
             "hush-program",
             "hush-runtime",
