@@ -79,6 +79,8 @@ enum Command {
     Predict(commands::predict::PredictArguments),
     Register(commands::register::RegisterArguments),
     Top(commands::top::TopArguments),
+    Mpc(commands::mpc::MpcArguments),
+    Party(commands::party::PartyArguments),
     Demo(commands::demo::DemoArguments),
 }
 
@@ -116,6 +118,8 @@ fn perform(arguments: &Arguments, terminal: Terminal) -> Result<Outcome> {
         Command::Predict(arguments) => commands::predict::run(arguments, terminal),
         Command::Register(arguments) => commands::register::run(arguments, terminal),
         Command::Top(arguments) => commands::top::run(arguments, terminal),
+        Command::Mpc(arguments) => commands::mpc::run(arguments, terminal),
+        Command::Party(arguments) => commands::party::run(arguments, terminal),
         Command::Demo(arguments) => commands::demo::run(arguments, terminal),
     }
 }

@@ -7,6 +7,8 @@ pub(crate) mod demo;
 pub(crate) mod encrypt;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod mpc;
+pub(crate) mod party;
 pub(crate) mod predict;
 pub(crate) mod register;
 pub(crate) mod run;

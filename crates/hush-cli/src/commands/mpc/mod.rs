@@ -1,0 +1,27 @@
+//! `hush mpc`: computing on secret shares with other parties.
+
+mod line;
+mod predict;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Result;
+use crate::terminal::{Outcome, Terminal};
+
+/// Compute on secret shares: no party sees another one's data
+#[derive(Args, Debug)]
+pub(crate) struct MpcArguments {
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    Predict(predict::PredictArguments),
+}
+
+pub(crate) fn run(arguments: &MpcArguments, terminal: Terminal) -> Result<Outcome> {
+    match &arguments.command {
+        Verb::Predict(arguments) => predict::run(arguments, terminal),
+    }
+}
