@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
+PROGRAMS := $(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin
 
 help: ## list the targets
 	@echo "usage: make TARGET"
@@ -12,9 +13,9 @@ help: ## list the targets
 build: ## build the hush command line and the server (release)
 	$(CARGO) build --release -p hush-cli -p hush-server
 
-install: ## hush and hush-server into cargo's folder of programs, hushml into the current Python
-	$(CARGO) install --locked --path crates/hush-cli
-	$(CARGO) install --locked --path crates/hush-server
+install: build ## hush and hush-server into cargo's folder of programs, hushml into the current Python
+	install -d $(PROGRAMS)
+	install -m 755 $(BINARIES)/hush $(BINARIES)/hush-server $(PROGRAMS)
 	python3 -m pip install ./python
 
 demo: build ## encrypted breast-cancer diagnosis from end to end, and as a service
