@@ -24,6 +24,7 @@ pub mod protocol;
 mod secret;
 mod session;
 mod share;
+mod stored;
 pub mod training;
 
 pub use error::MpcError;
@@ -33,3 +34,4 @@ pub use protocol::{BilinearMap, Cost, Kernel, Parties, Protocol};
 pub use secret::Secret;
 pub use session::Session;
 pub use share::{BLOCK, Bits, Share};
+pub use stored::Label;

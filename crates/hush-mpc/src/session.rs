@@ -44,6 +44,7 @@ impl Session {
     /// Agrees on randomness with every peer: each sends 32 random bytes to each. `name` is what
     /// the parties call this session; it must be the same at all.
     ///
+    /// Randomness is bound to the link's connections where they have secrets of their own.
     /// Costs one round and 32 bytes a pair and direction.
     pub fn establish(
         mut link: Box<dyn Link>,
@@ -71,6 +72,9 @@ impl Session {
             let mut hasher = blake3::Hasher::new_derive_key("hushml mpc pair secret v1");
             hasher.update(low.as_ref()).update(high.as_ref());
             hasher.update(name);
+            if let Some(secret) = link.pair_secret(peer) {
+                hasher.update(&secret);
+            }
             secrets[peer] = Zeroizing::new(*hasher.finalize().as_bytes());
         }
         let shared = Shared {

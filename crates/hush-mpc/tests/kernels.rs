@@ -2,8 +2,7 @@
 
 mod common;
 
-use common::{Random, open, share, three};
-use hush_mpc::protocol::rep3;
+use common::{Kind, Random, open, share};
 use hush_mpc::{BLOCK, BilinearMap, Bits, Cost, Kernel, Parties, Protocol, Share, Word};
 
 /// Lengths around the borders of planes and blocks.
@@ -19,22 +18,23 @@ fn total(costs: &[Cost]) -> Cost {
 
 /// Runs a kernel on shares of `inputs` at all parties and checks its cost; gives what party 0 says.
 fn run<W: Word, T: Send>(
+    kind: Kind,
     inputs: &[Vec<W>],
     kernel: Kernel,
     call: impl Fn(&mut dyn Protocol<W>, &[Share<W>]) -> T + Sync,
     finish: impl Fn(&mut dyn Protocol<W>, T) -> Vec<W> + Sync,
 ) -> Vec<W> {
-    let results = three(|protocol| {
+    let results = kind.run::<W, _>(|protocol| {
         let shares: Vec<_> = inputs
             .iter()
             .enumerate()
             .map(|(owner, words)| share(protocol, owner % 3, words))
             .collect();
-        let before = Protocol::<W>::spent(protocol);
-        let depth = protocol.session().traffic().depth;
+        let before = protocol.spent();
+        let depth = protocol.depth();
         let result = call(protocol, &shares);
-        let spent = Protocol::<W>::spent(protocol).since(before);
-        let depth = (depth, protocol.session().traffic().depth);
+        let spent = protocol.spent().since(before);
+        let depth = (depth, protocol.depth());
         (finish(protocol, result), spent, depth)
     });
     let costs: Vec<Cost> = results.iter().map(|result| result.1).collect();
@@ -42,7 +42,7 @@ fn run<W: Word, T: Send>(
         costs.iter().all(|cost| cost.rounds == costs[0].rounds),
         "{kernel:?}: rounds {costs:?}"
     );
-    assert_eq!(total(&costs), rep3::cost::<W>(kernel), "{kernel:?}");
+    assert_eq!(total(&costs), kind.cost::<W>()(kernel), "{kernel:?}");
     let most = |depth: fn(&(u64, u64)) -> u64| {
         results.iter().map(|result| depth(&result.2)).max().unwrap()
     };
@@ -70,11 +70,12 @@ fn reveal_bits<W: Word>(protocol: &mut dyn Protocol<W>, bits: Bits) -> Vec<W> {
     opened.into_iter().map(W::from_u64).collect()
 }
 
-fn products<W: Word>() {
+fn products<W: Word>(kind: Kind) {
     let mut random = Random::new();
     for length in LENGTHS {
         let (x, y) = (random.words::<W>(length), random.words::<W>(length));
         let found = run(
+            kind,
             &[x.clone(), y.clone()],
             Kernel::Multiply(length),
             |protocol, shares| protocol.multiply(&shares[0], &shares[1]).unwrap(),
@@ -97,12 +98,13 @@ fn check_quotients<W: Word>(exact: &[i128], found: &[W], bits: u32) {
     }
 }
 
-fn truncations<W: Word>(bits: u32) {
+fn truncations<W: Word>(kind: Kind, bits: u32) {
     let mut random = Random::new();
     for length in LENGTHS {
         let x = random.signed::<W>(W::BITS - 1, length);
         let exact: Vec<i128> = x.iter().map(|x| x.signed()).collect();
         let found = run(
+            kind,
             &[x],
             Kernel::Truncate(length),
             |protocol, shares| protocol.truncate(&shares[0], bits).unwrap(),
@@ -129,6 +131,7 @@ fn truncations<W: Word>(bits: u32) {
             .map(|(x, y)| x.signed() * y.signed())
             .collect();
         let found = run(
+            kind,
             &[x, y],
             Kernel::MultiplyTruncate(length),
             |protocol, shares| {
@@ -142,7 +145,7 @@ fn truncations<W: Word>(bits: u32) {
     }
 }
 
-fn comparisons<W: Word>(widths: &[u32]) {
+fn comparisons<W: Word>(kind: Kind, widths: &[u32]) {
     let mut random = Random::new();
     for (&width, length) in widths
         .iter()
@@ -152,6 +155,7 @@ fn comparisons<W: Word>(widths: &[u32]) {
     {
         let x = random.signed::<W>(width, length);
         let found = run(
+            kind,
             &[x.clone()],
             Kernel::Sign(length, width),
             |protocol, shares| protocol.sign(&shares[0], width).unwrap(),
@@ -165,6 +169,7 @@ fn comparisons<W: Word>(widths: &[u32]) {
             "width {width}"
         );
         let found = run(
+            kind,
             &[x.clone()],
             Kernel::IsZero(length, width),
             |protocol, shares| protocol.is_zero(&shares[0], width).unwrap(),
@@ -179,6 +184,7 @@ fn comparisons<W: Word>(widths: &[u32]) {
         );
         if width <= 64 {
             let found = run(
+                kind,
                 &[x.clone()],
                 Kernel::Decompose(length, width),
                 |protocol, shares| protocol.decompose(&shares[0], width).unwrap(),
@@ -197,11 +203,11 @@ fn comparisons<W: Word>(widths: &[u32]) {
 }
 
 /// Ands, bits times words, and bits as words.
-fn bits<W: Word>() {
+fn bits<W: Word>(kind: Kind) {
     let mut random = Random::new();
     for length in LENGTHS {
         let (x, y) = (random.words::<W>(length), random.words::<W>(length));
-        let results = three(|protocol| {
+        let results = kind.run::<W, _>(|protocol| {
             let protocol: &mut dyn Protocol<W> = protocol;
             let shares = [share(protocol, 1, &x), share(protocol, 2, &y)];
             let [a, b] = [0, 1].map(|i: usize| protocol.decompose(&shares[i], 5).unwrap());
@@ -235,7 +241,7 @@ fn bits<W: Word>() {
         ];
         for (index, kernel) in kernels.into_iter().enumerate() {
             let costs: Vec<Cost> = results.iter().map(|result| result.0[index]).collect();
-            assert_eq!(total(&costs), rep3::cost::<W>(kernel), "{kernel:?}");
+            assert_eq!(total(&costs), kind.cost::<W>()(kernel), "{kernel:?}");
         }
         let (_, both, injected, words, different) = &results[0];
         let bit = |x: &W, plane: u32| x.right(plane).limb(0) & 1;
@@ -253,11 +259,12 @@ fn bits<W: Word>() {
     }
 }
 
-fn shuffles<W: Word>() {
+fn shuffles<W: Word>(kind: Kind) {
     let mut random = Random::new();
     for (rows, row) in [(1, 1), (10, 3), (1000, 1)] {
         let x = random.words::<W>(rows * row);
         let found = run(
+            kind,
             &[x.clone()],
             Kernel::Shuffle(rows * row),
             |protocol, shares| protocol.shuffle(&shares[0], row).unwrap(),
@@ -278,14 +285,18 @@ fn shuffles<W: Word>() {
 
 #[test]
 fn bits_times_words() {
-    bits::<u64>();
-    bits::<u128>();
+    for kind in [Kind::Rep3, Kind::Pond] {
+        bits::<u64>(kind);
+        bits::<u128>(kind);
+    }
 }
 
 #[test]
 fn shuffled_rows_stay_whole() {
-    shuffles::<u64>();
-    shuffles::<u128>();
+    for kind in [Kind::Rep3, Kind::Pond] {
+        shuffles::<u64>(kind);
+        shuffles::<u128>(kind);
+    }
 }
 
 struct Sum(usize);
@@ -303,49 +314,59 @@ impl<W: Word> BilinearMap<W> for Sum {
 
 #[test]
 fn products_are_exact() {
-    products::<u64>();
-    products::<u128>();
+    for kind in [Kind::Rep3, Kind::Pond] {
+        products::<u64>(kind);
+        products::<u128>(kind);
+    }
 }
 
 #[test]
 fn quotients_are_off_by_less_than_one() {
-    truncations::<u64>(16);
-    truncations::<u64>(1);
-    truncations::<u64>(31);
-    truncations::<u128>(32);
+    for kind in [Kind::Rep3, Kind::Pond] {
+        truncations::<u64>(kind, 16);
+        truncations::<u64>(kind, 1);
+        truncations::<u64>(kind, 31);
+        truncations::<u128>(kind, 32);
+    }
 }
 
 #[test]
 fn signs_zeros_and_bits_are_exact() {
-    comparisons::<u64>(&[33, 64, 1, 2, 17, 32]);
-    comparisons::<u128>(&[65, 128, 49]);
+    for kind in [Kind::Rep3, Kind::Pond] {
+        comparisons::<u64>(kind, &[33, 64, 1, 2, 17, 32]);
+        comparisons::<u128>(kind, &[65, 128, 49]);
+    }
 }
 
 #[test]
 fn bilinear_maps() {
-    let mut random = Random::new();
-    let (x, y) = (random.signed::<u64>(26, 300), random.signed::<u64>(26, 300));
-    let exact: i128 = x.iter().zip(&y).map(|(x, y)| x.signed() * y.signed()).sum();
-    let found = run(
-        &[x.clone(), y.clone()],
-        Kernel::Bilinear(300, 300, 1, false),
-        |protocol, shares| {
-            protocol
-                .bilinear(&Sum(300), &shares[0], &shares[1], 0)
-                .unwrap()
-        },
-        reveal_words,
-    );
-    assert_eq!(found[0].signed(), exact);
-    let found = run(
-        &[x, y],
-        Kernel::Bilinear(300, 300, 1, true),
-        |protocol, shares| {
-            protocol
-                .bilinear(&Sum(300), &shares[0], &shares[1], 16)
-                .unwrap()
-        },
-        reveal_words,
-    );
-    check_quotients(&[exact], &found, 16);
+    for kind in [Kind::Rep3, Kind::Pond] {
+        let mut random = Random::new();
+        let (x, y) = (random.signed::<u64>(26, 300), random.signed::<u64>(26, 300));
+        let exact: i128 = x.iter().zip(&y).map(|(x, y)| x.signed() * y.signed()).sum();
+        let found = run(
+            kind,
+            &[x.clone(), y.clone()],
+            Kernel::Bilinear(300, 300, 1, false),
+            |protocol, shares| {
+                protocol
+                    .bilinear(&Sum(300), &shares[0], &shares[1], 0)
+                    .unwrap()
+            },
+            reveal_words,
+        );
+        assert_eq!(found[0].signed(), exact);
+        let found = run(
+            kind,
+            &[x, y],
+            Kernel::Bilinear(300, 300, 1, true),
+            |protocol, shares| {
+                protocol
+                    .bilinear(&Sum(300), &shares[0], &shares[1], 16)
+                    .unwrap()
+            },
+            reveal_words,
+        );
+        check_quotients(&[exact], &found, 16);
+    }
 }

@@ -191,7 +191,7 @@ fn messages_of_every_size_arrive_and_are_counted() {
             link.receive(next, &mut found).unwrap();
             assert_eq!(found, content(next));
         }
-        let secrets: Vec<[u8; 32]> = (0..3).map(|peer| *link.channel_secret(peer)).collect();
+        let secrets: Vec<[u8; 32]> = (0..3).map(|peer| link.pair_secret(peer).unwrap()).collect();
         (link.traffic(), secrets)
     });
     let total: u64 = sizes.iter().map(|&size| size as u64).sum();

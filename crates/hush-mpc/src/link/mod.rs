@@ -29,6 +29,13 @@ pub trait Link: Send {
 
     /// What has travelled since the link was made.
     fn traffic(&self) -> Traffic;
+
+    /// A secret of the connection that only this party and `peer` know, if the transport has one: what is derived from
+    /// it is bound to the connection.
+    fn pair_secret(&self, peer: usize) -> Option<[u8; 32]> {
+        let _ = peer;
+        None
+    }
 }
 
 /// A place in the computation, the same at all parties.

@@ -2,8 +2,9 @@
 #![allow(dead_code)]
 
 use hush_mpc::link::memory;
-use hush_mpc::protocol::rep3::Rep3;
-use hush_mpc::{Parties, Protocol, Share, Word};
+use hush_mpc::protocol::pond::{self, Pond};
+use hush_mpc::protocol::rep3::{self, Rep3};
+use hush_mpc::{Cost, Kernel, Parties, Protocol, Share, Word};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
@@ -70,6 +71,55 @@ pub(crate) fn three<T: Send>(party: impl Fn(&mut Rep3) -> T + Sync) -> Vec<T> {
         let mut protocol = Rep3::establish(Box::new(link), b"test", &mut random).unwrap();
         party(&mut protocol)
     })
+}
+
+/// One of the protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rep3,
+    Pond,
+}
+
+/// A party of any protocol, whose link measures how many messages wait for each other.
+pub(crate) trait Party<W: Word>: Protocol<W> {
+    fn depth(&self) -> u64;
+}
+
+impl<W: Word> Party<W> for Rep3 {
+    fn depth(&self) -> u64 {
+        self.session().traffic().depth
+    }
+}
+
+impl<W: Word> Party<W> for Pond {
+    fn depth(&self) -> u64 {
+        self.session().traffic().depth
+    }
+}
+
+impl Kind {
+    /// Runs `party` at three parties; gives what each returns.
+    pub(crate) fn run<W: Word, T: Send>(
+        self,
+        party: impl Fn(&mut dyn Party<W>) -> T + Sync,
+    ) -> Vec<T> {
+        memory::run(3, |link| {
+            let mut random = generator(0);
+            let link = Box::new(link);
+            match self {
+                Kind::Rep3 => party(&mut Rep3::establish(link, b"test", &mut random).unwrap()),
+                Kind::Pond => party(&mut Pond::establish(link, b"test", &mut random).unwrap()),
+            }
+        })
+    }
+
+    /// What a kernel is declared to cost.
+    pub(crate) fn cost<W: Word>(self) -> fn(Kernel) -> Cost {
+        match self {
+            Kind::Rep3 => rep3::cost::<W>,
+            Kind::Pond => pond::cost::<W>,
+        }
+    }
 }
 
 /// Shares words that party `owner` has.

@@ -175,11 +175,6 @@ impl TlsLink {
         Ok(link)
     }
 
-    /// A secret that only this party and `peer` know, from both connections between them.
-    pub fn channel_secret(&self, peer: usize) -> &[u8; 32] {
-        &self.secrets[peer]
-    }
-
     /// Tells all others that this party gives up for a reason of its own. They end with [`LinkError::Failed`].
     pub fn give_up(mut self) {
         let own = LinkError::Failed {
@@ -294,5 +289,9 @@ impl Link for TlsLink {
 
     fn traffic(&self) -> Traffic {
         self.traffic.clone()
+    }
+
+    fn pair_secret(&self, peer: usize) -> Option<[u8; 32]> {
+        Some(self.secrets[peer])
     }
 }
