@@ -191,6 +191,14 @@ impl Session {
             .receive(from, bytes_mut(words))?)
     }
 
+    pub(crate) fn send_bytes(&self, to: usize, bytes: &[u8]) -> Result<(), MpcError> {
+        Ok(self.shared.borrow_mut().link.send(to, bytes)?)
+    }
+
+    pub(crate) fn receive_bytes(&self, from: usize, bytes: &mut [u8]) -> Result<(), MpcError> {
+        Ok(self.shared.borrow_mut().link.receive(from, bytes)?)
+    }
+
     pub(crate) fn received<W: Word>(&self, from: usize, count: usize) -> Result<Vec<W>, MpcError> {
         let mut words = vec![W::ZERO; count];
         self.receive(from, &mut words)?;

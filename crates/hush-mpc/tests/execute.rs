@@ -2,13 +2,12 @@
 
 mod common;
 
-use common::{Random, three};
+use common::{Kind, Random, three};
 use hush_graph::{
     BinaryOperator, Convolution, Function, Graph, GraphBuilder, Operator, Polynomial, Shape,
     SparseLinear, SparseMatrix, Tensor, ValueId,
 };
 use hush_mpc::execute::{Options, Plan, Weights, calibrate, fold, reveal, without_weights};
-use hush_mpc::protocol::rep3;
 use hush_mpc::{Cost, Parties, Protocol};
 
 fn tensor(random: &mut Random, shape: &[usize], reach: f64) -> Tensor {
@@ -123,8 +122,8 @@ fn image_network(random: &mut Random, function: Function) -> Graph {
     network.finish()
 }
 
-/// Runs with the weights of party 0 and inputs of party 2, opened to party 1; checks result and report.
-fn check(graph: Graph, batch: usize, error: f64, weights: Weights) {
+/// Runs with the weights of party 0 and inputs of party 1, opened to party 0; checks result and report.
+fn check(kind: Kind, graph: Graph, batch: usize, error: f64, weights: Weights) {
     let mut random = Random::new();
     let graph = fold(&graph).unwrap();
     let shape = graph.value(graph.inputs()[0]).shape.with_batch(batch);
@@ -138,7 +137,7 @@ fn check(graph: Graph, batch: usize, error: f64, weights: Weights) {
         weights,
         ..Options::default()
     };
-    let results = three(|protocol| {
+    let results = kind.run::<u64, _>(|protocol| {
         let protocol: &mut dyn Protocol<u64> = protocol;
         let party = protocol.party();
         // Only party 0 has the weights, unless they are public.
@@ -150,12 +149,12 @@ fn check(graph: Graph, batch: usize, error: f64, weights: Weights) {
         let plan = Plan::new(graph, options.clone()).unwrap();
         let model = plan.load(protocol).unwrap();
         let before = protocol.spent();
-        let own = (party == 2).then_some(samples.data());
-        let input = plan.input(protocol, 0, 2, batch, own).unwrap();
+        let own = (party == 1).then_some(samples.data());
+        let input = plan.input(protocol, 0, 1, batch, own).unwrap();
         let outputs = model.predict(protocol, &[input]).unwrap();
-        let opened = reveal(protocol, &outputs, Parties::one(1)).unwrap();
-        assert_eq!(opened.is_some(), party == 1);
-        let report = plan.report::<u64>(batch, 3, rep3::cost::<u64>).unwrap();
+        let opened = reveal(protocol, &outputs, Parties::one(0)).unwrap();
+        assert_eq!(opened.is_some(), party == 0);
+        let report = plan.report::<u64>(batch, 3, kind.cost::<u64>()).unwrap();
         (protocol.spent().since(before), opened, report)
     });
     let bytes = results.iter().map(|result| result.0.bytes).sum();
@@ -165,13 +164,20 @@ fn check(graph: Graph, batch: usize, error: f64, weights: Weights) {
         "\n{}",
         results[0].2
     );
-    let opened = results[1].1.as_ref().unwrap();
+    let opened = results[0].1.as_ref().unwrap();
     assert_eq!(opened[0].len(), expected.data().len());
     for (index, (found, expected)) in opened[0].iter().zip(expected.data()).enumerate() {
         assert!(
             (found - expected).abs() <= error,
             "output {index}: {found}, not {expected}"
         );
+    }
+}
+
+/// [`check`] on every protocol.
+fn check_all(graph: Graph, batch: usize, error: f64, weights: Weights) {
+    for kind in Kind::ALL {
+        check(kind, graph.clone(), batch, error, weights);
     }
 }
 
@@ -191,14 +197,14 @@ fn networks_of_every_kind_of_layer() {
         (clip, 1e-3),
         (polynomial, 1e-3),
     ] {
-        check(
+        check_all(
             image_network(&mut random, function),
             3,
             error,
             Weights::Party(0),
         );
     }
-    check(
+    check_all(
         image_network(&mut random, Function::LeakyRelu { slope: 0.1 }),
         1,
         1e-3,
@@ -224,7 +230,7 @@ fn endings() {
             bias: Some(tensor(&mut random, &[5], 1.0)),
         });
         network.then(ending);
-        check(network.finish(), 4, 1e-3, Weights::Party(0));
+        check_all(network.finish(), 4, 1e-3, Weights::Party(0));
     }
 }
 
@@ -246,7 +252,7 @@ fn functions_of_the_graph() {
         Function::Power { exponent: -0.5 },
         Function::Power { exponent: 1.5 },
     ] {
-        check(positive(function), 2, 1e-3, Weights::Party(0));
+        check_all(positive(function), 2, 1e-3, Weights::Party(0));
     }
     let any = |function: Function, reach: f64| {
         let mut network = Network::new(&[40]);
@@ -284,7 +290,7 @@ fn functions_of_the_graph() {
         (Function::Sin, 3.5),
         (Function::Cos, 3.5),
     ] {
-        check(any(function, reach), 2, 1.5e-3, Weights::Party(0));
+        check_all(any(function, reach), 2, 1.5e-3, Weights::Party(0));
     }
     let _ = tensor(&mut random, &[1], 1.0);
 }

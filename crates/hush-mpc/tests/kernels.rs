@@ -285,7 +285,7 @@ fn shuffles<W: Word>(kind: Kind) {
 
 #[test]
 fn bits_times_words() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         bits::<u64>(kind);
         bits::<u128>(kind);
     }
@@ -293,7 +293,7 @@ fn bits_times_words() {
 
 #[test]
 fn shuffled_rows_stay_whole() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         shuffles::<u64>(kind);
         shuffles::<u128>(kind);
     }
@@ -314,7 +314,7 @@ impl<W: Word> BilinearMap<W> for Sum {
 
 #[test]
 fn products_are_exact() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         products::<u64>(kind);
         products::<u128>(kind);
     }
@@ -322,7 +322,7 @@ fn products_are_exact() {
 
 #[test]
 fn quotients_are_off_by_less_than_one() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         truncations::<u64>(kind, 16);
         truncations::<u64>(kind, 1);
         truncations::<u64>(kind, 31);
@@ -332,7 +332,7 @@ fn quotients_are_off_by_less_than_one() {
 
 #[test]
 fn signs_zeros_and_bits_are_exact() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         comparisons::<u64>(kind, &[33, 64, 1, 2, 17, 32]);
         comparisons::<u128>(kind, &[65, 128, 49]);
     }
@@ -340,7 +340,7 @@ fn signs_zeros_and_bits_are_exact() {
 
 #[test]
 fn bilinear_maps() {
-    for kind in [Kind::Rep3, Kind::Pond] {
+    for kind in Kind::ALL {
         let mut random = Random::new();
         let (x, y) = (random.signed::<u64>(26, 300), random.signed::<u64>(26, 300));
         let exact: i128 = x.iter().zip(&y).map(|(x, y)| x.signed() * y.signed()).sum();

@@ -3,6 +3,7 @@
 pub mod count;
 pub mod pond;
 pub mod rep3;
+pub mod securenn;
 
 use hush_simd::words::Word;
 

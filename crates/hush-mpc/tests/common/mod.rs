@@ -1,9 +1,12 @@
 //! Parties as threads, and fresh random inputs.
 #![allow(dead_code)]
 
+pub(crate) mod operation;
+
 use hush_mpc::link::memory;
 use hush_mpc::protocol::pond::{self, Pond};
 use hush_mpc::protocol::rep3::{self, Rep3};
+use hush_mpc::protocol::securenn::{self, SecureNn};
 use hush_mpc::{Cost, Kernel, Parties, Protocol, Share, Word};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -78,6 +81,7 @@ pub(crate) fn three<T: Send>(party: impl Fn(&mut Rep3) -> T + Sync) -> Vec<T> {
 pub(crate) enum Kind {
     Rep3,
     Pond,
+    SecureNn,
 }
 
 /// A party of any protocol, whose link measures how many messages wait for each other.
@@ -97,7 +101,16 @@ impl<W: Word> Party<W> for Pond {
     }
 }
 
+impl<W: Word> Party<W> for SecureNn {
+    fn depth(&self) -> u64 {
+        self.session().traffic().depth
+    }
+}
+
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Kind; 3] = [Kind::Rep3, Kind::Pond, Kind::SecureNn];
+
     /// Runs `party` at three parties; gives what each returns.
     pub(crate) fn run<W: Word, T: Send>(
         self,
@@ -108,6 +121,9 @@ impl Kind {
             let link = Box::new(link);
             match self {
                 Kind::Rep3 => party(&mut Rep3::establish(link, b"test", &mut random).unwrap()),
+                Kind::SecureNn => {
+                    party(&mut SecureNn::establish(link, b"test", &mut random).unwrap())
+                }
                 Kind::Pond => party(&mut Pond::establish(link, b"test", &mut random).unwrap()),
             }
         })
@@ -118,6 +134,7 @@ impl Kind {
         match self {
             Kind::Rep3 => rep3::cost::<W>,
             Kind::Pond => pond::cost::<W>,
+            Kind::SecureNn => securenn::cost::<W>,
         }
     }
 }
