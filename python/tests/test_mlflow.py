@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TOLERANCE, floats
+from conftest import TOLERANCE, floats, network
 from test_server import Server, program
 
 import hushml
@@ -109,7 +109,7 @@ def test_files(small, tmp_path):
         hushml.mlflow.save_model(model, tmp_path / "other", precision=1e-3)
     with pytest.raises(hushml.HushError, match="sample rows"):
         hushml.mlflow.save_model(small.onnx, tmp_path / "other")
-    other = hushml.compile(small.onnx, small.calibration, precision=3e-2)
+    other = hushml.compile(network(np.random.default_rng(7)), small.calibration, precision=3e-2)
     other.save(tmp_path / "other")
     (tmp_path / "other.client").replace(client)
     with pytest.raises(hushml.HushError, match="not the client file"):
@@ -198,7 +198,7 @@ def test_predictions_at_a_server(small, rng, tmp_path, name, monkeypatch):
         model = mlflow.pyfunc.load_model(f"models:/{name}/1", model_config=config)
         np.testing.assert_allclose(model.predict(x), expected, atol=TOLERANCE)
         # Another program under that name: its predictions would not be this model's.
-        other = hushml.compile(small.onnx, small.calibration, precision=3e-2)
+        other = hushml.compile(network(rng), small.calibration, precision=3e-2)
         hushml.mlflow.save_model(other, tmp_path / "other", served_as=name)
         model = mlflow.pyfunc.load_model(str(tmp_path / "other"), model_config=config)
         with pytest.raises(hushml.HushError, match="serves another program"):
