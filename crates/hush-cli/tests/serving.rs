@@ -40,7 +40,7 @@ impl Running {
             path("models/square.model"),
         ];
         arguments.extend_from_slice(more);
-        let matches = hush_server::command()
+        let matches = hush_server::serve_command()
             .try_get_matches_from(arguments)
             .unwrap();
         let layers = hush_server::read(&matches, []).unwrap();
