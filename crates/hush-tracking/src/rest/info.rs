@@ -19,7 +19,13 @@ pub(super) fn routes() -> Router<Tracking> {
 }
 
 pub(super) fn versioned() -> Router<Tracking> {
-    Router::new().route("/mlflow/server-info", get(server_info))
+    Router::new()
+        .route("/mlflow/server-info", get(server_info))
+        // What pages ask for; there is no gateway.
+        .route(
+            "/mlflow/gateway-proxy",
+            get(async || Object::new().with("endpoints", &[(); 0])),
+        )
 }
 
 fn text(text: &'static str) -> Response {

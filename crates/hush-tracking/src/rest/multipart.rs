@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::TryStreamExt;
 use http::header::{ETAG, HOST};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde_json::{Value as Json, json};
 
 use super::artifacts::send;
@@ -313,12 +313,11 @@ async fn download_address(
 async fn granted(
     tracking: &Tracking,
     path: String,
-    request: &Request,
+    method: &Method,
+    uri: &Uri,
 ) -> Result<(Grant, ArtifactPath)> {
     let mut fields = Fields::default();
-    for (name, value) in
-        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-    {
+    for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         fields.add(&name, value.into_owned());
     }
     let part = match (fields.text("upload_id")?, fields.integer("part_number")?) {
@@ -328,7 +327,7 @@ async fn granted(
     let artifact = ArtifactPath::parse(&path)?;
     let grant = Grant {
         // Whoever may read a file may ask how large it is.
-        method: request.method().as_str().replace("HEAD", "GET"),
+        method: method.as_str().replace("HEAD", "GET"),
         path: artifact.to_string(),
         expires: fields.required_integer("expires")?,
         part,
@@ -344,8 +343,9 @@ async fn download(
     Path(path): Path<String>,
     request: Request,
 ) -> std::result::Result<Response, Fail> {
-    let (_, path) = granted(&tracking, path, &request).await?;
-    send(&tracking, &path, request.headers(), false).await
+    let (parts, _) = request.into_parts();
+    let (_, path) = granted(&tracking, path, &parts.method, &parts.uri).await?;
+    send(&tracking, &path, &parts.headers, false).await
 }
 
 async fn upload(
@@ -353,17 +353,15 @@ async fn upload(
     Path(path): Path<String>,
     request: Request,
 ) -> std::result::Result<Response, Fail> {
-    let (grant, path) = granted(&tracking, path, &request).await?;
+    let (parts, body) = request.into_parts();
+    let (grant, path) = granted(&tracking, path, &parts.method, &parts.uri).await?;
     let Some((id, number)) = grant.part else {
-        tracking
-            .artifacts()
-            .upload(&path, request.into_body())
-            .await?;
+        tracking.artifacts().upload(&path, body).await?;
         return Ok(Object::new().into_response());
     };
     tracking
         .artifacts()
-        .upload(&staged(&id, Some(number)), request.into_body())
+        .upload(&staged(&id, Some(number)), body)
         .await?;
     let mut response = Object::new().into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{id}-{number}\"")) {

@@ -20,8 +20,8 @@ async fn refusals_have_mlflows_form() {
             ("runs/log-metric", json!({"run_id": run, "key": "a", "timestamp": 1}), (400, "INVALID_PARAMETER_VALUE", format!("Missing value for required parameter 'value'. {see}"))),
             ("runs/log-metric", json!({"run_id": "none", "key": "a", "value": 1, "timestamp": 1}), (404, "RESOURCE_DOES_NOT_EXIST", "Run with id=none not found".into())),
             ("runs/search", json!({"experiment_ids": ["0"], "max_results": 50_001}), (400, "INVALID_PARAMETER_VALUE", "Invalid value 50001 for parameter 'max_results' supplied. It must be at most 50000".into())),
-            ("gateway/routes", json!({}), (501, "NOT_IMPLEMENTED", "this server does not do POST /api/2.0/mlflow/gateway/routes".into())),
-            ("nonsense", json!({}), (404, "ENDPOINT_NOT_FOUND", "No route of the API is POST /api/2.0/mlflow/nonsense".into())),
+            ("gateway/routes", json!({}), (501, "NOT_IMPLEMENTED", "this server does not do POST /mlflow/gateway/routes".into())),
+            ("nonsense", json!({}), (404, "ENDPOINT_NOT_FOUND", "No route of the API is POST /mlflow/nonsense".into())),
         ] {
             let (status, code, message) = api.refusal(path, body).await;
             assert_eq!((status, code.as_str(), message), expected, "{path}");
