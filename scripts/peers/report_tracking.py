@@ -50,6 +50,9 @@ def report(results):
     note = (f"Written by `make bench-tracking` on {results['cores']} cores: MLflow 3.17.2 with one worker and ours, one after the other, each on SQLite "
             "and a folder, by the same raw keep-alive client on the same cores. Each request to log is on the disk before it is answered. Start and "
             "memory at rest of MLflow are those of its four workers, with which it starts.")
+    load = max(results.get("load", [0]))
+    if load > results["cores"]:
+        note += f" The machine was busy with other work while it was measured (load {load:.0f}): both would be faster alone, the ratios are what counts."
     heading = ["", "HushML", "MLflow", "ratio"]
     sections = [TRACKING.strip("\n"), note, table(heading, list(rows(results["ours"], results.get("mlflow", {}))))]
     return "\n" + "\n\n".join(sections) + "\n"
