@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import socket
 import sqlite3
 import subprocess
@@ -189,9 +190,11 @@ def searching(url, experiment, count):
     before, token, found = time.perf_counter(), None, 0
     while True:
         body = {"experiment_ids": [experiment], "max_results": 1000, **({"page_token": token} if token else {})}
-        answer = json.loads(client.send("POST", API + "runs/search", json.dumps(body).encode()))
-        found += len(answer["runs"])
-        token = answer.get("next_page_token")
+        answer = client.send("POST", API + "runs/search", json.dumps(body).encode())
+        # Python's reading of JSON would take longer than the search.
+        found += answer.count(b'"run_uuid"')
+        match = re.search(rb'"next_page_token": ?"([^"]*)"', answer)
+        token = match.group(1).decode() if match else None
         if not token:
             break
     everything = time.perf_counter() - before
