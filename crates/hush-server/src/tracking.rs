@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{HeaderValue, Response};
 use axum::middleware::{Next, from_fn_with_state};
 use hush_serving::{ErrorKind, Identity, Role, ServingError};
 use hush_tracking::{Caller, ErrorCode, Permission, Tracking, TrackingError, refuse, router};
@@ -49,7 +49,13 @@ pub(crate) fn beside(service: Router, tracking: &Tracking, settings: &Settings) 
     };
     let tracked =
         router(tracking, set.pages.as_deref()).layer(from_fn_with_state(set.default, known));
-    Router::new().fallback(move |request: Request| {
+    let encrypted = settings.tls.is_some();
+    Router::new().fallback(move |mut request: Request| {
+        if encrypted {
+            // For the addresses that the tracking server gives.
+            let scheme = HeaderValue::from_static("https");
+            request.headers_mut().insert("x-forwarded-proto", scheme);
+        }
         let chosen = if is_tracked(request.uri().path()) {
             tracked.clone()
         } else {
