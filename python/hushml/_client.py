@@ -11,9 +11,10 @@ from ._hushml import ClientSpec
 from ._progress import Progress
 from ._steps import Inputs, Outputs, PathLike, _path, _warn
 
-
 #: What the error says if a server has another model under the name by now.
 _REPLACED = "was replaced on the server meanwhile"
+#: How often that may happen to one prediction.
+_ATTEMPTS = 8
 
 
 def connect(
@@ -94,18 +95,18 @@ class Client:
         Large batches go in several requests. ``raw`` leaves out what the model does after decryption (Softmax, Sigmoid,
         ArgMax); ``timeout`` is in seconds for one request, in place of the connection's.
         """
-        client = self._client
-        try:
-            with Progress(progress) as tell:
-                outputs, found = client.predict(x, raw, timeout, tell)
-        except HushError as error:
-            if self._again is None or _REPLACED not in error.message:
-                raise
-            # Another thread may have begun anew already.
-            if self._client is client:
-                self._client = self._again()
-            with Progress(progress) as tell:
-                outputs, found = self._client.predict(x, raw, timeout, tell)
+        for attempt in range(_ATTEMPTS):
+            client = self._client
+            try:
+                with Progress(progress) as tell:
+                    outputs, found = client.predict(x, raw, timeout, tell)
+                break
+            except HushError as error:
+                if self._again is None or _REPLACED not in error.message or attempt + 1 == _ATTEMPTS:
+                    raise
+                # Another thread may have begun anew already.
+                if self._client is client:
+                    self._client = self._again()
         _warn(found)
         return outputs
 
