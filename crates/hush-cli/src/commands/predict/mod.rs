@@ -146,7 +146,7 @@ fn hex(id: &[u8]) -> Value {
 }
 
 /// The folder that was asked for, or the usual one.
-fn keys_folder(asked: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn keys_folder(asked: Option<&Path>) -> Result<PathBuf> {
     if let Some(folder) = asked {
         return Ok(folder.to_owned());
     }
