@@ -18,13 +18,14 @@ const MAY: &[(&str, &[&str])] = &[
             "crates/hush-tracking/src/rest/answer.rs",
         ],
     ),
-    // JSON that the Open Inference Protocol defines, and the files that operators write.
+    // JSON that the Open Inference Protocol defines, and the files that operators and authors of projects write.
     (
         "Deserialize",
         &[
             "crates/hush-wire/",
             "crates/hush-serving/src/rest/",
             "crates/hush-server/src/accounts/file.rs",
+            "crates/hush-cli/src/commands/run_project/",
             "crates/hush-party/src/configuration/file.rs",
             "crates/hush-party/src/policy.rs",
         ],

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::commands::run_project::Manager;
+use crate::commands::run_project::Isolation;
 use crate::commands::run_project::project::{Docker, Environment, Project, Variable, quoted};
 use crate::failure::{Failure, Result};
 use crate::terminal::{Terminal, hexadecimal};
@@ -35,40 +35,40 @@ struct PythonEnvironment {
 /// Makes the environment, unless it is there from an earlier run, and says how the command is started in it.
 pub(super) fn prepare(
     project: &Project,
-    manager: Manager,
+    isolation: Isolation,
     place: &Place<'_>,
     variables: &[(&str, &str)],
     command: &str,
     terminal: Terminal,
 ) -> Result<Command> {
     let spinner = terminal.progress.spinner("environment");
-    let shell = match (manager, &project.environment) {
+    let shell = match (isolation, &project.environment) {
         (_, Environment::Docker(docker)) => {
             let started = container(project, docker, place, variables, command);
             spinner.finish_and_clear();
             return started;
         }
-        (Manager::Local | Manager::Docker, _) => command.to_owned(),
-        (Manager::Virtualenv, Environment::Conda(_)) => {
+        (Isolation::Local | Isolation::Docker, _) => command.to_owned(),
+        (Isolation::Virtualenv, Environment::Conda(_)) => {
             let message = "the project describes its environment for conda";
             return Err(Failure::new(message)
                 .hint("pass --env-manager conda or local")
                 .into());
         }
-        (Manager::Virtualenv, Environment::Python(path)) => {
+        (Isolation::Virtualenv, Environment::Python(path)) => {
             let folder = virtual_environment(path.as_deref(), place)?;
             format!(
                 ". {}/bin/activate && {command}",
                 quoted(&folder.to_string_lossy())
             )
         }
-        (Manager::Conda, Environment::Conda(path)) => {
+        (Isolation::Conda, Environment::Conda(path)) => {
             let name = conda_environment(path)?;
             format!(
                 ". \"$(conda info --base)/etc/profile.d/conda.sh\" && conda activate {name} && {command}"
             )
         }
-        (Manager::Conda, Environment::Python(_)) => {
+        (Isolation::Conda, Environment::Python(_)) => {
             let message = "the project describes its environment for pip";
             return Err(Failure::new(message)
                 .hint("pass --env-manager virtualenv or local")

@@ -55,7 +55,7 @@ pub(crate) struct RunProjectArguments {
     run_id: Option<String>,
     /// Where the entry point runs [default: as the project says]
     #[arg(long, value_enum)]
-    env_manager: Option<Manager>,
+    env_manager: Option<Isolation>,
     /// Where environments are kept [default: ~/.hushml/environments]
     #[arg(long, value_name = "FOLDER", env = "HUSH_ENVIRONMENTS")]
     environments: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub(crate) struct RunProjectArguments {
 
 /// Who makes the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Manager {
+enum Isolation {
     /// A virtual environment of Python, filled by pip
     Virtualenv,
     /// An environment of conda
@@ -78,7 +78,7 @@ enum Manager {
     Local,
 }
 
-impl Manager {
+impl Isolation {
     fn name(self) -> &'static str {
         match self {
             Self::Virtualenv => "virtualenv",
@@ -99,9 +99,9 @@ pub(crate) fn run(arguments: &RunProjectArguments, terminal: Terminal) -> Result
     // Before the run is made: what is wrong with the command is not a failed run.
     let command = entry.command(&parameters)?;
 
-    let manager = arguments.env_manager.unwrap_or_else(|| project.manager());
+    let isolation = arguments.env_manager.unwrap_or_else(|| project.isolation());
     let tracked = arguments.tracking.open()?;
-    let run = begin(arguments, &tracked, folder, &parameters, manager)?;
+    let run = begin(arguments, &tracked, folder, &parameters, isolation)?;
     let place = environment::Place {
         folder,
         environments: arguments.environments.as_deref(),
@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: &RunProjectArguments, terminal: Terminal) -> Result
         ("MLFLOW_EXPERIMENT_ID", run.experiment.as_str()),
         ("MLFLOW_TRACKING_URI", tracked.server.address()),
     ];
-    let started = environment::prepare(&project, manager, &place, &variables, &command, terminal);
+    let started = environment::prepare(&project, isolation, &place, &variables, &command, terminal);
     let status = started.and_then(|mut started| perform(&mut started, &variables, folder));
     let ended = match &status {
         Ok(0) => RunStatus::Finished,
@@ -160,14 +160,14 @@ fn begin(
     tracked: &Tracked,
     folder: &Path,
     parameters: &[(String, String)],
-    manager: Manager,
+    isolation: Isolation,
 ) -> Result<Run> {
     let server = &tracked.server;
     let mut tags = BTreeMap::from([
-        ("mlflow.project.env".to_owned(), manager.name().to_owned()),
+        ("mlflow.project.env".to_owned(), isolation.name().to_owned()),
         ("mlflow.project.backend".to_owned(), "local".to_owned()),
     ]);
-    if manager == Manager::Local {
+    if isolation == Isolation::Local {
         tags.remove("mlflow.project.env");
     }
     if let Some(id) = &arguments.run_id {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::commands::run_project::Manager;
+use crate::commands::run_project::Isolation;
 use crate::failure::{Failure, Result};
 
 /// A folder that can be run.
@@ -136,11 +136,11 @@ impl Project {
     }
 
     /// Who makes the environment, unless the caller says otherwise.
-    pub(super) fn manager(&self) -> Manager {
+    pub(super) fn isolation(&self) -> Isolation {
         match self.environment {
-            Environment::Python(_) => Manager::Virtualenv,
-            Environment::Conda(_) => Manager::Conda,
-            Environment::Docker(_) => Manager::Docker,
+            Environment::Python(_) => Isolation::Virtualenv,
+            Environment::Conda(_) => Isolation::Conda,
+            Environment::Docker(_) => Isolation::Docker,
         }
     }
 
@@ -361,8 +361,8 @@ entry_points:
         fs::write(folder.path().join("python_env.yaml"), "dependencies: []").unwrap();
         let project = Project::read(folder.path()).unwrap();
         assert_eq!(
-            (project.name.as_deref(), project.manager()),
-            (Some("example"), Manager::Virtualenv)
+            (project.name.as_deref(), project.isolation()),
+            (Some("example"), Isolation::Virtualenv)
         );
         let main = project.entry_point("main").unwrap();
         let error = main.parameters(&[]).unwrap_err().to_string();
@@ -405,7 +405,7 @@ entry_points:
         let read = || Project::read(folder.path());
         assert_eq!(read().unwrap().environment, Environment::Python(None));
         write("conda.yaml", "dependencies: [python=3.11]");
-        assert_eq!(read().unwrap().manager(), Manager::Conda);
+        assert_eq!(read().unwrap().isolation(), Isolation::Conda);
         write(
             "MLproject",
             "docker_env:\n  image: python:3.11\n  volumes: [\"/a:/b\"]\n  environment: [[\"NEW\", \"1\"], \"HOME\"]\n",
