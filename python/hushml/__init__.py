@@ -7,13 +7,16 @@ At a server, four lines::
     y = client.predict(x)
 
 Step by step: :func:`compile` and :func:`run` for the model's owner; :func:`keygen`, :func:`encrypt` and
-:func:`decrypt` for the data's. ``hushml.sklearn`` and ``hushml.torch`` compile fitted estimators and modules; ``hushml.mlflow`` logs and loads
-encrypted models.
+:func:`decrypt` for the data's. ``hushml.sklearn`` and ``hushml.torch`` compile fitted estimators and modules;
+``hushml.mlflow`` logs and loads encrypted models.
+
+Several parties: ``hushml.mpc`` computes on secret shares, predicts and trains; ``hushml.federated`` sums the vectors of
+many clients without seeing one, and ``hushml.flower`` does so for apps of Flower.
 """
 
 from typing import Any
 
-from . import sklearn, torch
+from . import federated, mpc, sklearn, torch
 from ._client import Client, connect
 from ._error import HushError, HushWarning
 from ._hushml import Ciphertexts, ClientSpec, Compiled, Keys, Model, __version__
@@ -44,11 +47,13 @@ __all__ = [
     "connect",
     "decrypt",
     "encrypt",
+    "federated",
     "inspect",
     "keygen",
     "load_client",
     "load_keys",
     "load_model",
+    "mpc",
     "run",
     "simulate",
     "sklearn",
@@ -57,9 +62,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # MLflow takes seconds to import, and only some have it.
-    if name == "mlflow":
+    # They take seconds to import, and only some have what they need.
+    if name in ("flower", "mlflow"):
         import importlib
 
-        return importlib.import_module("hushml.mlflow")
+        return importlib.import_module(f"hushml.{name}")
     raise AttributeError(f"module 'hushml' has no attribute '{name}'")

@@ -175,3 +175,127 @@ def connect(
     patience: float,
     progress: _Progress,
 ) -> Client: ...
+
+@final
+class Aggregation:
+    """What all sides of a secure aggregation agree on, checked."""
+
+    def __init__(
+        self,
+        session: bytes,
+        clients: int,
+        neighbours: int | None,
+        threshold: int | None,
+        quorum: int | None,
+        values: int,
+        bound: float,
+        precision: int,
+        weight_most: int,
+        noise_variance: int | None,
+    ) -> None: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def resolution(self) -> float: ...
+    @property
+    def upload_bytes(self) -> int: ...
+    def sensitivity(self, norm: float) -> float: ...
+
+@final
+class FederatedClient:
+    """A client of a secure aggregation."""
+
+    def __init__(
+        self, aggregation: Aggregation, directory: list[bytes], identity: bytes, index: int, seed: bytes | None = None
+    ) -> None: ...
+    def announce(self) -> bytes: ...
+    def share(self, roster: bytes) -> bytes: ...
+    def mask(
+        self, received: bytes, values: NDArray[Any], weight: int, clip: bool, norm: float | None
+    ) -> bytes: ...
+    def consent(self, survivors: bytes) -> bytes: ...
+    def unmask(self, consents: bytes) -> bytes: ...
+
+@final
+class FederatedServer:
+    """The server of a secure aggregation."""
+
+    def __init__(self, aggregation: Aggregation, directory: list[bytes]) -> None: ...
+    def phase(self) -> str: ...
+    def received(self) -> list[int]: ...
+    def expected(self) -> list[int]: ...
+    def receive(self, client: int, message: bytes) -> None: ...
+    def close(self) -> list[tuple[int, bytes]]: ...
+    def finish(self) -> dict[str, Any]: ...
+
+@final
+class Accountant:
+    """How much differential privacy many rounds of noise leave. Neighbouring data sets differ by one client."""
+
+    def __init__(self) -> None: ...
+    def add(self, noise_multiplier: float, sampling_rate: float = 1.0, rounds: int = 1) -> None:
+        """Adds rounds: the deviation of the noise in the sum by the most that a client moves it, and the probability by which
+        each client takes part, by itself."""
+    def epsilon(self, delta: float) -> float:
+        """The least epsilon for this delta."""
+
+def federated_identity(seed: bytes) -> bytes: ...
+def federated_noise_multiplier(variance: int, clients: int, sensitivity: float, values: int) -> float: ...
+def federated_cohort(
+    available: list[int], seed: bytes, count: int | None = None, rate: float | None = None
+) -> list[int]: ...
+
+@final
+class SecretHandle:
+    """A tensor or a network that parties share, until the handle goes."""
+
+    @property
+    def shape(self) -> list[int]: ...
+
+@final
+class World:
+    """Three parties on threads of this process."""
+
+    def __init__(self, integer_bits: int, fraction_bits: int) -> None: ...
+    def close(self) -> None: ...
+    def input(self, owner: int, shape: list[int], values: NDArray[Any]) -> SecretHandle: ...
+    def public(self, shape: list[int], values: NDArray[Any]) -> SecretHandle: ...
+    def reveal(self, handle: SecretHandle, receiver: int) -> NDArray[Any]: ...
+    def apply(
+        self, operation: str, operands: list[SecretHandle], numbers: list[float], counts: list[int]
+    ) -> SecretHandle: ...
+    def spent(self) -> tuple[int, int]: ...
+
+def new_network(
+    world: World,
+    input: list[int],
+    layers: list[tuple[str, str, list[int]]],
+    seed: int,
+    optimizer_name: str,
+    optimizer_numbers: list[float],
+) -> SecretHandle: ...
+def network_step(
+    world: World,
+    network: SecretHandle,
+    x: SecretHandle,
+    labels: SecretHandle,
+    start: int,
+    end: int,
+    loss_name: str,
+    sigmoid: str,
+) -> None: ...
+def network_predict(world: World, network: SecretHandle, x: SecretHandle) -> SecretHandle: ...
+def network_loss(
+    world: World, results: SecretHandle, labels: SecretHandle, loss_name: str, sigmoid: str
+) -> SecretHandle: ...
+def network_parameters(world: World, network: SecretHandle) -> list[SecretHandle]: ...
+def network_set_parameters(world: World, network: SecretHandle, parameters: list[SecretHandle]) -> None: ...
+def predict_on_shares(
+    model: str,
+    x: tuple[list[int], NDArray[Any]],
+    calibration: tuple[list[int], NDArray[Any]] | None,
+    integer_bits: int,
+    fraction_bits: int,
+    participants: Mapping[str, Any],
+    progress: _Progress = None,
+) -> tuple[list[tuple[str, list[int], NDArray[Any]]], dict[str, Any]]: ...

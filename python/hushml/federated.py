@@ -9,7 +9,8 @@ Between machines, :class:`Client` and :class:`Server` take and give bytes; sendi
     result = hushml.federated.sum(vectors, weights=[120, 80, 200], bound=1.0)
     result.mean, result.survivors
 
-Noise for differential privacy is added by each client (``noise_variance``), and :class:`Accountant` says what it is worth.
+Noise for differential privacy is added by each client (``noise_variance``), and :class:`Accountant` says what it is
+worth.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ def cohort(available: Sequence[int], seed: bytes, *, count: int | None = None, r
 
 @dataclass(frozen=True)
 class Settings:
-    """What server and clients agree on before a round. A session's name must be used once only; it is random by default,
-    and the server hands the settings to the clients with :meth:`to_dict`.
+    """What server and clients agree on before a round. A session's name must be used once only; it is random by
+    default, and the server hands the settings to the clients with :meth:`to_dict`.
 
-    ``neighbours``, ``threshold`` and ``quorum`` are chosen where they are ``None``: 21 neighbours or all, two thirds of them
-    to rebuild a mask, two thirds of the cohort to stay until the end.
+    ``neighbours``, ``threshold`` and ``quorum`` are chosen where they are ``None``: 21 neighbours or all, two thirds
+    of them to rebuild a mask, two thirds of the cohort to stay until the end.
     """
 
     clients: int
@@ -137,8 +138,8 @@ class Settings:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Settings:
-        """The settings that :meth:`to_dict` gave. A client checks what it is given: bound, threshold and noise are its own
-        protection."""
+        """The settings that :meth:`to_dict` gave. A client checks what it is given: bound, threshold and noise are its
+        own protection."""
         return cls(**{**settings, "session": bytes.fromhex(settings["session"])})
 
 
@@ -165,14 +166,26 @@ class Client:
         client.consent(survivors)   -> consent
         client.unmask(consents)     -> unmasking
 
-    A client that fails at a step is over. ``directory`` lists the public identities of all clients that may take part, by
-    index, from somewhere that the server does not control.
+    A client that fails at a step is over. ``directory`` lists the public identities of all clients that may take part,
+    by index, from somewhere that the server does not control.
+
+    The secrets of a round are random, or follow from 32 random bytes ``seed``, with which a client that was
+    interrupted can take its steps again. It must then give the same answers: taking a step twice with other messages
+    gives secrets away.
     """
 
-    def __init__(self, settings: Settings, directory: Sequence[bytes], identity: bytes, index: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Sequence[bytes],
+        identity: bytes,
+        index: int,
+        *,
+        seed: bytes | None = None,
+    ) -> None:
         self.settings = settings
         aggregation = settings._aggregation  # type: ignore[attr-defined]
-        self._client = _hushml.FederatedClient(aggregation, list(directory), identity, index)
+        self._client = _hushml.FederatedClient(aggregation, list(directory), identity, index, seed)
 
     def announce(self) -> bytes:
         """The keys of this round, signed."""
@@ -191,8 +204,8 @@ class Client:
         clip: bool = False,
         norm: float | None = None,
     ) -> bytes:
-        """The masked vector. ``norm`` first scales it down to that Euclidean norm if it is longer; values beyond the bound
-        are refused, or taken as the bound with ``clip``.
+        """The masked vector. ``norm`` first scales it down to that Euclidean norm if it is longer; values beyond the
+        bound are refused, or taken as the bound with ``clip``.
         """
         values = np.ascontiguousarray(vector, dtype=np.float32).reshape(-1)
         return self._client.mask(shares, values, weight, clip, norm)
@@ -202,7 +215,7 @@ class Client:
         return self._client.consent(survivors)
 
     def unmask(self, consents: bytes) -> bytes:
-        """One share of each neighbour's secrets: of the own mask of those who stayed, of the key of those who did not."""
+        """One share of each neighbour's secrets: of the own mask of those who stayed, of the key of those who left."""
         return self._client.unmask(consents)
 
 
@@ -352,7 +365,7 @@ class FedAvg:
     ) -> None:
         if noise_variance is not None and norm is None:
             raise HushError("noise protects changes of a bounded norm only", "set norm")
-        self.parameters = [np.asarray(array, dtype=np.float64) for array in parameters]
+        self.parameters = [np.array(array, dtype=np.float64) for array in parameters]
         self.clients = clients
         self.accountant = Accountant()
         self.rounds = 0
@@ -362,11 +375,9 @@ class FedAvg:
         self._noise = noise_variance
         self._settings = settings
 
-    def round(
-        self, participants: Sequence[int] | None = None, *, drop_outs: Mapping[int, str] | None = None
-    ) -> Result:
-        """One round with these clients, or all; ``drop_outs`` as in :func:`sum`, by the clients' own indices. The result's
-        clients are named the same way."""
+    def round(self, participants: Sequence[int] | None = None, *, drop_outs: Mapping[int, str] | None = None) -> Result:
+        """One round with these clients, or all; ``drop_outs`` as in :func:`sum`, by the clients' own indices. The
+        result's clients are named the same way."""
         asked = list(range(self.clients)) if participants is None else list(participants)
         changes, weights = [], []
         for client in asked:
@@ -390,9 +401,7 @@ class FedAvg:
             array += mean[start : start + array.size].reshape(array.shape)
             start += array.size
         if self._noise is not None and self._norm is not None:
-            agreed = Settings(
-                len(asked), mean.size, self._bound, noise_variance=self._noise, **self._settings
-            )
+            agreed = Settings(len(asked), mean.size, self._bound, noise_variance=self._noise, **self._settings)
             # Those asked may be chosen by what they hold, so no gain by sampling is assumed.
             self.accountant.add(noise_multiplier(agreed, self._norm))
         self.rounds += 1

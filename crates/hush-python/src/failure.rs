@@ -6,9 +6,12 @@ use std::path::Path;
 use hush_ckks::IsaError;
 use hush_client::ClientError;
 use hush_compiler::CompileError;
+use hush_federated::FederatedError;
 use hush_graph::GraphError;
 use hush_keys::KeysError;
+use hush_mpc::MpcError;
 use hush_onnx::ImportError;
+use hush_party::PartyError;
 use hush_program::{ExchangeError, ProgramError};
 use hush_remote::RemoteError;
 use hush_runtime::RuntimeError;
@@ -58,6 +61,12 @@ impl Failure {
             message: in_python(&messages.join(": ")),
             hint: hint.map(|hint| in_python(&hint)),
         }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
     }
 }
 
@@ -130,10 +139,13 @@ from!(
     ClientError,
     CompileError,
     ExchangeError,
+    FederatedError,
     GraphError,
     ImportError,
     IsaError,
     KeysError,
+    MpcError,
+    PartyError,
     ProgramError,
     RemoteError,
     RuntimeError,

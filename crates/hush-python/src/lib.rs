@@ -1,6 +1,7 @@
 //! The Python module `hushml`: arrays in, arrays out, everything between them in Rust.
 //!
-//! Start at [`steps`] (compile, keygen, encrypt, run, decrypt, simulate), then `task.rs` (how work runs beside
+//! Start at [`steps`] (compile, keygen, encrypt, run, decrypt, simulate), [`mpc`] (tensors on shares) and [`federated`]
+//! (secure aggregation), then `task.rs` (how work runs beside
 //! Python) and `remote.rs` (a model on a server). The folder `python/` holds the package around it: documentation, progress bars, scikit-learn and torch.
 //!
 //! Invariants:
@@ -17,10 +18,12 @@ mod ciphertexts;
 mod client_spec;
 mod compiled;
 mod failure;
+mod federated;
 mod files;
 mod inspect;
 mod keys;
 mod model;
+mod mpc;
 mod remote;
 mod steps;
 mod task;
@@ -38,9 +41,19 @@ mod _hushml {
     #[pymodule_export]
     use crate::compiled::Compiled;
     #[pymodule_export]
+    use crate::federated::{
+        Accountant, Aggregation, FederatedClient, FederatedServer, federated_cohort,
+        federated_identity, federated_noise_multiplier,
+    };
+    #[pymodule_export]
     use crate::keys::Keys;
     #[pymodule_export]
     use crate::model::PyModel;
+    #[pymodule_export]
+    use crate::mpc::{
+        SecretHandle, World, network_loss, network_parameters, network_predict,
+        network_set_parameters, network_step, new_network, predict_on_shares,
+    };
     #[pymodule_export]
     use crate::remote::{Client, connect, connection_warning};
     #[pymodule_export]

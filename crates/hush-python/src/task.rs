@@ -148,7 +148,7 @@ pub(crate) fn run<T: Send + 'static>(
 }
 
 /// A forked process has none of the threads that the library computes with, and would wait for them for ever.
-fn refuse_forks() -> Result<(), Failure> {
+pub(crate) fn refuse_forks() -> Result<(), Failure> {
     static HOME: OnceLock<u32> = OnceLock::new();
     if *HOME.get_or_init(process::id) == process::id() {
         return Ok(());

@@ -1,0 +1,77 @@
+"""Computing on secret shares: three servers calculate on numbers that none of them sees.
+
+**Development**, all three servers as threads of this process::
+
+    from hushml import mpc
+    with mpc.local() as parties:
+        a = parties.secret([1.0, 2.0], owner="server0")
+        b = parties.secret([3.0, 4.0], owner="server1")
+        (a * b).reveal_to("server2")
+
+This process then holds all shares and all inputs: it protects nothing, and is meant for writing and testing programs.
+Each server still has a thread, shares and masks of its own, and sends what it would send between machines, so rounds
+and bytes are the real ones.
+
+**Real parties** are processes of ``hush party``, which prove who they are over TLS, agree on the program by its hash,
+and follow each a policy of its own. :func:`predict` with ``parties="parties.toml"`` asks them to run an ONNX model;
+this process sees its own input and what is revealed to it.
+
+:class:`Sequential` trains networks on shares of data from several owners, in the way of Keras.
+"""
+
+from ._decorators import private_input, private_output
+from ._model import SGD, Adam, History, Sequential
+from ._layers import AveragePooling2D, Conv2D, Dense, Flatten, MaxPooling2D, ReLU, Sigmoid
+from ._predict import Prediction, predict
+from ._tensor import (
+    LocalParties,
+    SecretTensor,
+    clip,
+    concatenate,
+    exp,
+    local,
+    log,
+    log_softmax,
+    maximum,
+    minimum,
+    relu,
+    sigmoid,
+    softmax,
+    sqrt,
+    tanh,
+    where,
+)
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AveragePooling2D",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "History",
+    "LocalParties",
+    "MaxPooling2D",
+    "Prediction",
+    "ReLU",
+    "SecretTensor",
+    "Sequential",
+    "Sigmoid",
+    "clip",
+    "concatenate",
+    "exp",
+    "local",
+    "log",
+    "log_softmax",
+    "maximum",
+    "minimum",
+    "predict",
+    "private_input",
+    "private_output",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "tanh",
+    "where",
+]

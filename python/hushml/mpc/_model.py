@@ -1,0 +1,239 @@
+"""Networks that are trained on shares, in the way of Keras."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _hushml
+from .._error import HushError
+from .._progress import Progress
+from ._layers import Layer, Sigmoid, Spec, activation
+from ._tensor import LocalParties, SecretTensor, current, sigmoid, softmax
+
+Loss = Literal["mean_squared_error", "binary_crossentropy", "categorical_crossentropy"]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Steps against the gradient, or against its running sum with ``momentum``."""
+
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def _native(self) -> tuple[str, list[float]]:
+        return "sgd", [self.learning_rate, self.momentum, self.weight_decay]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Kingma and Ba; with ``amsgrad``, of the largest mean square so far."""
+
+    learning_rate: float = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    amsgrad: bool = False
+    weight_decay: float = 0.0
+
+    def _native(self) -> tuple[str, list[float]]:
+        name = "amsgrad" if self.amsgrad else "adam"
+        return name, [self.learning_rate, self.beta_1, self.beta_2, self.weight_decay]
+
+
+@dataclass
+class History:
+    """What a training cost, and the losses that were opened."""
+
+    loss: list[float] = field(default_factory=list)
+    """After each epoch, if ``reveal_loss_to`` names a party."""
+    steps: int = 0
+    seconds: float = 0.0
+    rounds: int = 0
+    bytes: int = 0
+    """Sent by all parties."""
+
+
+class Sequential:
+    """Layers one after the other, with weights that the parties share::
+
+        model = mpc.Sequential([mpc.Dense(16, activation="relu"), mpc.Dense(1, activation="sigmoid")])
+        model.compile(optimizer=mpc.SGD(0.1), loss="binary_crossentropy")
+        model.fit(x, y, epochs=10, batch_size=32)
+        model.predict(x_new).reveal_to("server0")
+
+    Data and labels are secret tensors, of one owner or joined from several with :func:`hushml.mpc.concatenate`. Initial
+    weights are public. Nothing is opened during training unless ``reveal_loss_to`` says so.
+    """
+
+    def __init__(self, layers: Sequence[Layer], *, seed: int | None = None) -> None:
+        if not layers:
+            raise HushError("a network needs layers")
+        self.layers = list(layers)
+        self._seed = secrets.randbits(63) if seed is None else seed
+        self._optimizer: SGD | Adam | None = None
+        self._loss: Loss = "mean_squared_error"
+        self._sigmoid = "accurate"
+        self._network: _hushml.SecretHandle | None = None
+        self._parties: LocalParties | None = None
+        self._last: str | None = None
+
+    def compile(
+        self,
+        optimizer: SGD | Adam | str = "sgd",
+        loss: Loss = "mean_squared_error",
+        *,
+        sigmoid: Literal["three", "five", "accurate"] = "accurate",
+    ) -> Sequential:
+        """Says how to train. The ``binary_crossentropy`` takes labels 0 and 1, the ``categorical_crossentropy``
+        one-hot ones; ``mean_squared_error`` is half of the mean square. The gradient's sigmoid may be of three or five
+        linear pieces, off by up to 0.12 and 0.03, which needs fewer rounds.
+        """
+        named: dict[str, SGD | Adam] = {"sgd": SGD(), "adam": Adam(), "amsgrad": Adam(amsgrad=True)}
+        if isinstance(optimizer, str):
+            if optimizer not in named:
+                raise HushError(f"there is no optimizer `{optimizer}`", "use sgd, adam or amsgrad")
+            optimizer = named[optimizer]
+        self._optimizer, self._loss, self._sigmoid = optimizer, loss, sigmoid
+        self._network = None
+        return self
+
+    def _specs(self, shape: tuple[int, ...]) -> list[Spec]:
+        """The layers without a last activation that the loss contains."""
+        specs: list[Spec] = []
+        contained = {"binary_crossentropy": "sigmoid", "categorical_crossentropy": "softmax"}.get(self._loss)
+        self._last = None
+        for place, layer in enumerate(self.layers):
+            is_last = place == len(self.layers) - 1
+            name = "sigmoid" if isinstance(layer, Sigmoid) else getattr(layer, "activation", None)
+            if is_last and name is not None and name == contained:
+                self._last = name
+                if not isinstance(layer, Sigmoid):
+                    more, shape = layer.specs(shape)
+                    specs += more
+                continue
+            if name == "softmax":
+                raise HushError("softmax is for the last layer with the loss categorical_crossentropy")
+            more, shape = layer.specs(shape)
+            specs += more
+            if not isinstance(layer, Sigmoid):
+                specs += activation(name)
+        return specs
+
+    def _build(self, x: SecretTensor) -> _hushml.SecretHandle:
+        if self._optimizer is None:
+            raise HushError("the network is not compiled", "call compile first")
+        if self._network is None:
+            shape = x.shape[1:]
+            specs = self._specs(shape)
+            name, numbers = self._optimizer._native()
+            self._parties = x.parties
+            self._network = _hushml.new_network(x.parties._world, list(shape), specs, self._seed, name, numbers)
+        if x.parties is not self._parties:
+            raise HushError("the network is shared among other parties than the data")
+        return self._network
+
+    def _tensor(self, values: SecretTensor | ArrayLike, owner: str) -> SecretTensor:
+        if isinstance(values, SecretTensor):
+            return values
+        return (self._parties or current()).secret(values, owner)
+
+    def fit(
+        self,
+        x: SecretTensor | ArrayLike,
+        y: SecretTensor | ArrayLike,
+        epochs: int = 1,
+        batch_size: int = 32,
+        *,
+        owner: str = "server0",
+        reveal_loss_to: str | None = None,
+        stop_below: float | None = None,
+        progress: bool = True,
+    ) -> History:
+        """Trains. Arrays that are not shared yet become inputs of ``owner``. Batches are consecutive rows, so rows
+        should be in random order. ``reveal_loss_to`` opens the mean loss after each epoch to that party; with
+        ``stop_below`` the training ends when it is below, which everybody then learns.
+        """
+        x, y = self._tensor(x, owner), self._tensor(y, owner)
+        if y.ndim == 1:
+            y = y.reshape(-1, 1)
+        if len(x) != len(y):
+            raise HushError(f"there are {len(x)} samples and {len(y)} labels")
+        if stop_below is not None and reveal_loss_to is None:
+            raise HushError("a loss that nobody sees cannot end the training", "set reveal_loss_to")
+        if epochs < 1 or batch_size < 1:
+            raise HushError("epochs and batch_size are at least 1")
+        network, world = self._build(x), x.parties._world
+        history = History()
+        rounds, sent = world.spent()
+        began = time.perf_counter()
+        rows = len(x)
+        steps = epochs * -(-rows // batch_size)
+        with Progress(progress) as tell:
+            for _ in range(epochs):
+                for start in range(0, rows, batch_size):
+                    end = min(start + batch_size, rows)
+                    _hushml.network_step(world, network, x._handle, y._handle, start, end, self._loss, self._sigmoid)
+                    history.steps += 1
+                    if tell is not None:
+                        tell("training", history.steps, steps)
+                if reveal_loss_to is not None:
+                    history.loss.append(self.evaluate(x, y, reveal_to=reveal_loss_to))
+                    if stop_below is not None and history.loss[-1] < stop_below:
+                        break
+        history.seconds = time.perf_counter() - began
+        after = world.spent()
+        history.rounds, history.bytes = after[0] - rounds, after[1] - sent
+        return history
+
+    def _logits(self, x: SecretTensor) -> SecretTensor:
+        network = self._build(x)
+        return SecretTensor(x.parties, _hushml.network_predict(x.parties._world, network, x._handle))
+
+    def predict(self, x: SecretTensor | ArrayLike, *, owner: str = "server0") -> SecretTensor:
+        """The network's results, secret."""
+        results = self._logits(self._tensor(x, owner))
+        if self._last == "sigmoid":
+            return sigmoid(results)
+        return softmax(results) if self._last == "softmax" else results
+
+    def evaluate(
+        self, x: SecretTensor | ArrayLike, y: SecretTensor | ArrayLike, *, reveal_to: str, owner: str = "server0"
+    ) -> float:
+        """The mean loss, opened to one party."""
+        x, y = self._tensor(x, owner), self._tensor(y, owner)
+        if y.ndim == 1:
+            y = y.reshape(-1, 1)
+        results = self._logits(x)
+        handle = _hushml.network_loss(x.parties._world, results._handle, y._handle, self._loss, self._sigmoid)
+        return float(SecretTensor(x.parties, handle).reveal_to(reveal_to)[0])
+
+    @property
+    def weights(self) -> list[SecretTensor]:
+        """Weights and biases in the order of the layers, secret."""
+        if self._network is None or self._parties is None:
+            raise HushError("the network has no weights yet", "call fit first")
+        handles = _hushml.network_parameters(self._parties._world, self._network)
+        return [SecretTensor(self._parties, handle) for handle in handles]
+
+    def set_weights(self, weights: Sequence[SecretTensor]) -> None:
+        """Replaces the weights, by others of the same shapes."""
+        if self._network is None or self._parties is None:
+            raise HushError("the network has no weights yet", "call fit first")
+        handles = [weight._handle for weight in weights]
+        _hushml.network_set_parameters(self._parties._world, self._network, handles)
+
+    def reveal_weights_to(self, receiver: str) -> list[NDArray[np.float64]]:
+        """Opens weights and biases to one party and nobody else."""
+        return [weight.reveal_to(receiver) for weight in self.weights]
+
+    def summary(self) -> str:
+        """The layers, one a line."""
+        lines: list[Any] = [f"{place}  {layer}" for place, layer in enumerate(self.layers)]
+        return "\n".join(lines)
