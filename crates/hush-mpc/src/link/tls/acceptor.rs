@@ -17,8 +17,8 @@ use super::stream::{StreamError, TlsStream};
 const HANDSHAKES_MOST: usize = 32;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Connections that wait to be taken; the oldest is dropped for one more.
-const WAITING_MOST: usize = 256;
+/// Connections of one peer that wait to be taken; its oldest is dropped for one more.
+const WAITING_MOST: usize = 64;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,8 +167,10 @@ impl Shared {
                     // A stranger, or a connection that broke: it is nobody's yet, so nobody needs to know.
                     if let Ok(arrival) = greet(socket, &shared.config) {
                         let mut arrivals = shared.arrivals();
-                        if arrivals.len() == WAITING_MOST {
-                            arrivals.pop_front();
+                        let same = |other: &Arrival| other.stream.peer() == arrival.stream.peer();
+                        if arrivals.iter().filter(|other| same(other)).count() == WAITING_MOST {
+                            let oldest = arrivals.iter().position(same);
+                            oldest.map(|oldest| arrivals.remove(oldest));
                         }
                         arrivals.push_back(arrival);
                         shared.arrived.notify_all();
