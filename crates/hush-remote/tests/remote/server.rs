@@ -43,7 +43,9 @@ impl Running {
             .iter()
             .any(|argument| argument.starts_with("--tls-cert"));
         all.extend(more);
-        let matches = hush_server::serve_command().try_get_matches_from(all).unwrap();
+        let matches = hush_server::serve_command()
+            .try_get_matches_from(all)
+            .unwrap();
         let layers = hush_server::read(&matches, []).unwrap();
         let settings = hush_server::Settings::new(&layers).unwrap();
         let runtime = Runtime::new().unwrap();
