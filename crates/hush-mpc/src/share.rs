@@ -12,6 +12,8 @@ pub const BLOCK: usize = 1 << 14;
 pub struct Share<W> {
     length: usize,
     parts: Vec<Vec<W>>,
+    /// What the protocol knows it by, if it was prepared.
+    prepared: Option<u64>,
 }
 
 /// One party's share of a matrix of bits: for each of a vector of elements as many bits as there
@@ -42,7 +44,11 @@ impl<W: Word> Share<W> {
             parts.iter().all(|part| part.len() == length),
             "length of parts"
         );
-        Self { length, parts }
+        Self {
+            length,
+            parts,
+            prepared: None,
+        }
     }
 
     /// A share of zeros, with so many parts.
@@ -60,6 +66,17 @@ impl<W: Word> Share<W> {
         self.length == 0
     }
 
+    /// The same share under a name that its protocol gives it. Whatever is computed from it has none.
+    pub(crate) fn with_name(mut self, name: u64) -> Self {
+        self.prepared = Some(name);
+        self
+    }
+
+    /// The name, if the share was prepared.
+    pub(crate) fn name(&self) -> Option<u64> {
+        self.prepared
+    }
+
     /// The parts.
     pub fn parts(&self) -> &[Vec<W>] {
         &self.parts
@@ -72,6 +89,7 @@ impl<W: Word> Share<W> {
 
     /// One part, to be changed in place.
     pub fn part_mut(&mut self, part: usize) -> &mut [W] {
+        self.prepared = None;
         &mut self.parts[part]
     }
 
@@ -86,6 +104,7 @@ impl<W: Word> Share<W> {
     fn zip_assign(&mut self, other: &Self, function: impl Fn(W, W) -> W) {
         assert_eq!(self.length, other.length, "elements of both shares");
         assert_eq!(self.parts.len(), other.parts.len(), "parts of both shares");
+        self.prepared = None;
         for (to, from) in self.parts.iter_mut().zip(&other.parts) {
             vectorized(Isa::active(), || {
                 for (to, &from) in to.iter_mut().zip(from) {
@@ -119,6 +138,7 @@ impl<W: Word> Share<W> {
 
     /// Every element times one public word.
     pub fn scale(mut self, factor: W) -> Self {
+        self.prepared = None;
         for part in &mut self.parts {
             vectorized(Isa::active(), || {
                 for word in part.iter_mut() {
@@ -131,6 +151,7 @@ impl<W: Word> Share<W> {
 
     /// Each element times a public word of its own; the words repeat if there are fewer.
     pub fn scale_each(mut self, factors: &[W]) -> Self {
+        self.prepared = None;
         for part in &mut self.parts {
             vectorized(Isa::active(), || {
                 for chunk in part.chunks_mut(factors.len().max(1)) {
@@ -145,6 +166,7 @@ impl<W: Word> Share<W> {
 
     /// Adds public words, which repeat if there are fewer, to the part that holds constants.
     pub fn add_public(mut self, constant_part: Option<usize>, words: &[W]) -> Self {
+        self.prepared = None;
         if let Some(part) = constant_part {
             for chunk in self.parts[part].chunks_mut(words.len().max(1)) {
                 for (to, &word) in chunk.iter_mut().zip(words) {

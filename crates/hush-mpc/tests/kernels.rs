@@ -153,6 +153,10 @@ fn comparisons<W: Word>(kind: Kind, widths: &[u32]) {
         .zip(LENGTHS.into_iter().cycle())
         .take(7 * widths.len())
     {
+        // Private comparison works digit by digit.
+        if kind == Kind::SecureNn && length > 1000 && width > 33 {
+            continue;
+        }
         let x = random.signed::<W>(width, length);
         let found = run(
             kind,

@@ -194,12 +194,15 @@ impl Plan {
         Secret::input(protocol, owner, &shape, self.input_type(input), values)
     }
 
-    /// Shares the weights, or takes them as they are if they are public. One round.
+    /// Shares the weights, or takes them as they are if they are public, and prepares them. One round
+    /// and those of [`Model::prepare`].
     pub fn load<W: Word>(&self, protocol: &mut dyn Protocol<W>) -> Result<Model<W>, MpcError> {
-        Ok(Model {
+        let mut model = Model {
             plan: self.clone(),
             weights: weights::load(self, protocol)?,
-        })
+        };
+        model.prepare(protocol)?;
+        Ok(model)
     }
 
     /// Rounds and bytes of every node for a batch, by the costs of a protocol of so many parties.
@@ -229,6 +232,22 @@ struct Value<W> {
 }
 
 impl<W: Word> Model<W> {
+    /// Prepares the weights for many predictions, which is worth it if there is more than one; see
+    /// [`Protocol::prepare`].
+    pub fn prepare(&mut self, protocol: &mut dyn Protocol<W>) -> Result<(), MpcError> {
+        for (node, weights) in self.plan.graph.nodes().iter().zip(&mut self.weights) {
+            let bilinear = matches!(
+                node.operator,
+                Operator::Linear { .. } | Operator::Convolution(_)
+            );
+            if let (true, Some(Weight::Shared(weight))) = (bilinear, weights.first_mut()) {
+                let share = protocol.prepare(weight.share())?;
+                *weight = weight.with_share(weight.fixed(), share);
+            }
+        }
+        Ok(())
+    }
+
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan

@@ -101,10 +101,16 @@ impl<W: Word> Protocol<W> for Count<W> {
         bits: u32,
     ) -> Result<Share<W>, MpcError> {
         let length = map.length();
-        self.share(
-            Kernel::Bilinear(left.len(), right.len(), length, bits > 0),
-            length,
-        )
+        let kernel = match right.name() {
+            Some(_) => Kernel::Prepared(left.len(), length, bits > 0),
+            None => Kernel::Bilinear(left.len(), right.len(), length, bits > 0),
+        };
+        self.share(kernel, length)
+    }
+
+    fn prepare(&mut self, share: &Share<W>) -> Result<Share<W>, MpcError> {
+        let prepared = self.share(Kernel::Prepare(share.len()), share.len())?;
+        Ok(prepared.with_name(0))
     }
 
     fn truncate(&mut self, share: &Share<W>, bits: u32) -> Result<Share<W>, MpcError> {

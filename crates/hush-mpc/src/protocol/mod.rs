@@ -71,6 +71,12 @@ pub trait Protocol<W: Word> {
         bits: u32,
     ) -> Result<Share<W>, MpcError>;
 
+    /// The same share, ready to be the right factor of many bilinear maps. Where a protocol opens both
+    /// factors under masks this opens the one once for all; elsewhere it costs nothing.
+    fn prepare(&mut self, share: &Share<W>) -> Result<Share<W>, MpcError> {
+        Ok(share.clone())
+    }
+
     /// Divides by 2^`bits`. The result is below the exact quotient or above it by less than one, and
     /// right in the mean. Magnitudes must be below a quarter of the ring.
     fn truncate(&mut self, share: &Share<W>, bits: u32) -> Result<Share<W>, MpcError>;
@@ -191,6 +197,10 @@ pub enum Kernel {
     MultiplyTruncate(usize),
     /// [`Protocol::bilinear`] of left, right and result elements, with or without truncation.
     Bilinear(usize, usize, usize, bool),
+    /// [`Protocol::prepare`].
+    Prepare(usize),
+    /// [`Protocol::bilinear`] with a prepared right factor: left and result elements, truncation.
+    Prepared(usize, usize, bool),
     /// [`Protocol::truncate`].
     Truncate(usize),
     /// [`Protocol::sign`] of elements and width.

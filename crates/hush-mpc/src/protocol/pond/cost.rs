@@ -43,6 +43,15 @@ pub fn cost<W: Word>(kernel: Kernel) -> Cost {
                 product
             }
         }
+        Kernel::Prepare(count) => Cost::new(1, 2 * word * count as u64),
+        Kernel::Prepared(left, count, cut) => {
+            let product = Cost::new(1, word * (2 * left + count) as u64);
+            if cut {
+                plus(product, truncate(count))
+            } else {
+                product
+            }
+        }
         Kernel::Truncate(count) => truncate(count),
         Kernel::Sign(count, width) => {
             let (mut left, mut rounds, mut ands) = (width as usize - 1, 0, 0);

@@ -141,23 +141,84 @@ pub(super) fn multiply<W: Word>(
                 x.get(range.clone()).unwrap_or_default(),
                 y.get(range).unwrap_or_default(),
             );
-            async move { product(table, &Elementwise(length), (x, length), (y, length), to).await }
+            async move {
+                product(
+                    table,
+                    &Elementwise(length),
+                    (x, length),
+                    (Factor::Fresh(y), length),
+                    to,
+                )
+                .await
+            }
         }))?;
     Ok(table.share(count, result))
+}
+
+/// The right factor of a product.
+#[derive(Clone, Copy)]
+pub(super) enum Factor<'a, W> {
+    /// A server's part.
+    Fresh(&'a [W]),
+    /// The masks under which it was opened (a server's part, or all at the dealer), and what the
+    /// servers opened.
+    Prepared(&'a [W], &'a [W]),
 }
 
 pub(super) fn bilinear<W: Word>(
     table: Table,
     map: &dyn BilinearMap<W>,
     left: &Share<W>,
-    right: &Share<W>,
+    right: (Factor<'_, W>, usize),
 ) -> Result<Share<W>, MpcError> {
     let mut result = vec![W::ZERO; if table.is_server() { map.length() } else { 0 }];
-    let operands = ((part(left), left.len()), (part(right), right.len()));
+    let left = (part(left), left.len());
     table
         .session
-        .drive([product(table, map, operands.0, operands.1, &mut result)])?;
+        .drive([product(table, map, left, right, &mut result)])?;
     Ok(table.share(map.length(), result))
+}
+
+/// Opens a share under masks that stay; gives the masks as [`Factor::Prepared`] has them, and the opened
+/// words at the servers.
+pub(super) fn prepare<W: Word>(
+    table: Table,
+    share: &Share<W>,
+) -> Result<(Vec<W>, Vec<W>), MpcError> {
+    let step = table.session.step();
+    let count = share.len();
+    let masks = match table.role {
+        Role::Server(server) => table.dealt(server, step, RIGHT, count),
+        Role::Dealer => {
+            let second: Vec<W> = table.dealt(1, step, RIGHT, count);
+            summed(table.dealt(0, step, RIGHT, count), &second)
+        }
+    };
+    let mut opened = Vec::new();
+    table.session.drive([async {
+        let Role::Server(server) = table.role else {
+            round().await;
+            return Ok(());
+        };
+        let masked = masked(part(share), &masks);
+        table.session.send(1 - server, &masked)?;
+        round().await;
+        opened = summed(table.session.received(1 - server, count)?, &masked);
+        Ok(())
+    }])?;
+    Ok((masks, opened))
+}
+
+fn summed<W: Word>(mut a: Vec<W>, b: &[W]) -> Vec<W> {
+    a.iter_mut().zip(b).for_each(|(a, &b)| *a = a.plus(b));
+    a
+}
+
+fn masked<W: Word>(x: &[W], mask: &[W]) -> Vec<W> {
+    x.iter()
+        .zip(mask)
+        .map(|(&x, &mask)| x.minus(mask))
+        .collect()
 }
 
 /// Beaver's product: with masks a, b and c = map(a, b), the servers open x - a and y - b.
@@ -165,55 +226,59 @@ async fn product<W: Word>(
     table: Table<'_>,
     map: &dyn BilinearMap<W>,
     (x, x_length): (&[W], usize),
-    (y, y_length): (&[W], usize),
+    (y, y_length): (Factor<'_, W>, usize),
     to: &mut [W],
 ) -> Result<(), MpcError> {
     let step = table.session.step();
-    let sum = |mut a: Vec<W>, b: &[W]| {
-        a.iter_mut().zip(b).for_each(|(a, &b)| *a = a.plus(b));
-        a
-    };
     let Role::Server(server) = table.role else {
         let mask = |stream: u16, count: usize| {
             let second: Vec<W> = table.dealt(1, step, stream, count);
-            sum(table.dealt(0, step, stream, count), &second)
+            summed(table.dealt(0, step, stream, count), &second)
         };
         let mut correction = vec![W::ZERO; map.length()];
-        map.add_into(
-            &mask(LEFT, x_length),
-            &mask(RIGHT, y_length),
-            &mut correction,
-        );
+        let a = mask(LEFT, x_length);
+        match y {
+            Factor::Fresh(_) => map.add_into(&a, &mask(RIGHT, y_length), &mut correction),
+            Factor::Prepared(b, _) => map.add_into(&a, b, &mut correction),
+        }
         let first: Vec<W> = table.dealt(0, step, PRODUCT, map.length());
-        correction
-            .iter_mut()
-            .zip(&first)
-            .for_each(|(c, &first)| *c = c.minus(first));
+        let correction = masked(&correction, &first);
         table.session.send(1, &correction)?;
         round().await;
         return Ok(());
     };
-    let (a, b): (Vec<W>, Vec<W>) = (
-        table.dealt(server, step, LEFT, x_length),
-        table.dealt(server, step, RIGHT, y_length),
-    );
-    let masked =
-        |x: &[W], a: &[W]| -> Vec<W> { x.iter().zip(a).map(|(&x, &a)| x.minus(a)).collect() };
-    let (e, f) = (masked(x, &a), masked(y, &b));
+    let a: Vec<W> = table.dealt(server, step, LEFT, x_length);
+    let e = masked(x, &a);
     table.session.send(1 - server, &e)?;
-    table.session.send(1 - server, &f)?;
+    let fresh = match y {
+        Factor::Fresh(y) => {
+            let b = table.dealt(server, step, RIGHT, y_length);
+            let f = masked(y, &b);
+            table.session.send(1 - server, &f)?;
+            Some((b, f))
+        }
+        Factor::Prepared(..) => None,
+    };
     round().await;
-    let e = sum(table.session.received(1 - server, x_length)?, &e);
-    let f = sum(table.session.received(1 - server, y_length)?, &f);
+    let e = summed(table.session.received(1 - server, x_length)?, &e);
+    let fresh = match fresh {
+        Some((b, f)) => Some((b, summed(table.session.received(1 - server, y_length)?, &f))),
+        None => None,
+    };
+    let (b, f) = match (y, &fresh) {
+        (_, Some((b, f))) => (&b[..], &f[..]),
+        (Factor::Prepared(b, f), None) => (b, f),
+        (Factor::Fresh(_), None) => (&[][..], &[][..]),
+    };
     if server == 0 {
         table.session.mask(DEALER, step, PRODUCT, to);
         // e·f and e·b at once.
-        map.add_into(&e, &sum(b, &f), to);
+        map.add_into(&e, &summed(b.to_vec(), f), to);
     } else {
         table.session.receive(DEALER, to)?;
-        map.add_into(&e, &b, to);
+        map.add_into(&e, b, to);
     }
-    map.add_into(&a, &f, to);
+    map.add_into(&a, f, to);
     Ok(())
 }
 

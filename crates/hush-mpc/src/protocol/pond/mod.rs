@@ -24,6 +24,8 @@ mod shuffle;
 
 pub use cost::cost;
 
+use std::any::Any;
+
 use hush_simd::Isa;
 use hush_simd::words::Word;
 use rand_core::CryptoRng;
@@ -40,6 +42,8 @@ pub const DEALER: usize = 2;
 /// One party: a server or the dealer.
 pub struct Pond {
     session: Session,
+    /// Masks and opened words of prepared shares, two vectors of words each, by the share's name.
+    prepared: Vec<Box<dyn Any + Send>>,
 }
 
 impl Pond {
@@ -55,6 +59,7 @@ impl Pond {
         }
         Ok(Self {
             session: Session::establish(link, name, random)?,
+            prepared: Vec::new(),
         })
     }
 
@@ -221,12 +226,32 @@ impl<W: Word> Protocol<W> for Pond {
         right: &Share<W>,
         bits: u32,
     ) -> Result<Share<W>, MpcError> {
-        let product = linear::bilinear(Table::of(self), map, left, right)?;
+        let factor = match right.name() {
+            None => linear::Factor::Fresh(part(right)),
+            Some(name) => {
+                let prepared = self.prepared.get(name as usize);
+                let prepared = prepared.and_then(|any| any.downcast_ref::<(Vec<W>, Vec<W>)>());
+                let (masks, opened) = prepared.ok_or(MpcError::Count {
+                    what: "factors prepared in this session under this name",
+                    expected: 1,
+                    found: 0,
+                })?;
+                check_lengths("words of a prepared factor", masks.len(), right.len())?;
+                linear::Factor::Prepared(masks, opened)
+            }
+        };
+        let product = linear::bilinear(Table::of(self), map, left, (factor, right.len()))?;
         if bits == 0 {
             Ok(product)
         } else {
             linear::truncate(Table::of(self), &product, bits)
         }
+    }
+
+    fn prepare(&mut self, share: &Share<W>) -> Result<Share<W>, MpcError> {
+        let prepared = linear::prepare(Table::of(self), share)?;
+        self.prepared.push(Box::new(prepared));
+        Ok(share.clone().with_name(self.prepared.len() as u64 - 1))
     }
 
     fn truncate(&mut self, share: &Share<W>, bits: u32) -> Result<Share<W>, MpcError> {

@@ -24,14 +24,16 @@ pub fn cost<W: Word>(kernel: Kernel) -> Cost {
         )
     };
     match kernel {
-        Kernel::Random(_) => Cost::default(),
+        Kernel::Random(_) | Kernel::Prepare(_) => Cost::default(),
         Kernel::Input(count) => of(count, 1, word),
         Kernel::Reveal(count, receivers) => of(count, 1, word * receivers as u64),
         Kernel::RevealBits(count, bits, receivers) => planes(count, 1, bits * receivers),
-        Kernel::Multiply(count) | Kernel::Bilinear(_, _, count, false) => of(count, 1, 3 * word),
-        Kernel::MultiplyTruncate(count) | Kernel::Bilinear(_, _, count, true) => {
-            of(count, 2, 5 * word + half)
-        }
+        Kernel::Multiply(count)
+        | Kernel::Bilinear(_, _, count, false)
+        | Kernel::Prepared(_, count, false) => of(count, 1, 3 * word),
+        Kernel::MultiplyTruncate(count)
+        | Kernel::Bilinear(_, _, count, true)
+        | Kernel::Prepared(_, count, true) => of(count, 2, 5 * word + half),
         Kernel::Truncate(count) => of(count, 2, 4 * word + half),
         Kernel::Sign(count, width) => {
             let (rounds, ands) = carry_tree(width);

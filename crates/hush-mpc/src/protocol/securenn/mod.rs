@@ -118,6 +118,10 @@ impl<W: Word> Protocol<W> for SecureNn {
         self.sums.bilinear(map, left, right, bits)
     }
 
+    fn prepare(&mut self, share: &Share<W>) -> Result<Share<W>, MpcError> {
+        self.sums.prepare(share)
+    }
+
     fn truncate(&mut self, share: &Share<W>, bits: u32) -> Result<Share<W>, MpcError> {
         self.sums.truncate(share, bits)
     }
