@@ -62,13 +62,13 @@ def test_values_beyond_the_bound_are_refused_or_clipped() -> None:
 
 
 def test_messages_travel_as_bytes(rng: np.random.Generator) -> None:
-    settings = Settings.from_dict(Settings(4, 10, weight_most=9).to_dict())
-    identities = [federated.new_identity() for _ in range(4)]
+    settings = Settings.from_dict(Settings(5, 10, weight_most=9).to_dict())
+    identities = [federated.new_identity() for _ in range(5)]
     directory = [federated.public_identity(identity) for identity in identities]
-    vectors = rng.uniform(-1, 1, (4, 10))
+    vectors = rng.uniform(-1, 1, (5, 10))
     server = Server(settings, directory)
     clients = [Client(settings, directory, identity, place) for place, identity in enumerate(identities)]
-    assert server.phase == "announcement" and server.expected == [0, 1, 2, 3]
+    assert server.phase == "announcement" and server.expected == [0, 1, 2, 3, 4]
     for place, client in enumerate(clients):
         server.receive(place, client.announce())
     with pytest.raises(HushError, match="announce, share, mask"):
@@ -77,7 +77,7 @@ def test_messages_travel_as_bytes(rng: np.random.Generator) -> None:
     for place, client in enumerate(clients[1:], 1):
         server.receive(place, client.share(messages[place]))
     messages = server.close()
-    assert sorted(messages) == [1, 2, 3]
+    assert sorted(messages) == [1, 2, 3, 4]
     for place, message in messages.items():
         masked = clients[place].mask(message, vectors[place], place)
         assert len(masked) == settings.upload_bytes
@@ -90,8 +90,8 @@ def test_messages_travel_as_bytes(rng: np.random.Generator) -> None:
     for place, message in server.close().items():
         server.receive(place, clients[place].unmask(message))
     result = server.finish()
-    assert result.survivors == [1, 2, 3] and result.weight == 6
-    assert np.abs(result.mean - np.average(vectors[1:], axis=0, weights=[1, 2, 3])).max() < 1e-5
+    assert result.survivors == [1, 2, 3, 4] and result.weight == 10
+    assert np.abs(result.mean - np.average(vectors[1:], axis=0, weights=[1, 2, 3, 4])).max() < 1e-5
     with pytest.raises(HushError, match="over"):
         server.finish()
 

@@ -21,7 +21,16 @@ from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECOR
 from hushml import HushError, federated
 from hushml.flower import RECORD, STAGES, SecureAggregationMod, SecureAggregationWorkflow
 
-NODES = (11, 22, 33, 44, 55)
+try:
+    # What a process of Flower knows before it makes messages.
+    from flwr.supercore.task_identity import TaskIdentity
+except ImportError:
+    pass
+else:
+    for name, number in (("_run_id", 1), ("_node_id", 0), ("_task_id", 1)):
+        setattr(TaskIdentity, name, number)
+
+NODES = (11, 22, 33, 44, 55, 66, 77)
 
 
 class Grid:
@@ -119,7 +128,7 @@ def test_existing_apps_use_our_aggregation(rng: np.random.Generator, fresh: bool
     assert all(not record for content in grid.sent for record in content.array_records.values())
     # A second round of the same clients, two of which leave: one before its vector, one after.
     grid.leaves = {11: "mask", 22: "unmask"}
-    again = run(grid, SecureAggregationWorkflow(bound=1.0, quorum=3), start)
+    again = run(grid, SecureAggregationWorkflow(bound=1.0, threshold=4, quorum=4), start)
     for found, wanted in zip(again, expected(start, moves, NODES[1:]), strict=True):
         assert np.abs(found - wanted).max() < 1e-5
 
@@ -140,7 +149,7 @@ def test_identities_of_a_directory_are_pinned(rng: np.random.Generator) -> None:
         return SecureAggregationMod(identity=identities[place], directory=directory)
 
     # The last one is a stranger.
-    mods = [mod(place) for place in range(4)] + [SecureAggregationMod()]
+    mods = [mod(place) for place in range(len(NODES) - 1)] + [SecureAggregationMod()]
     grid = Grid({node: app(0.25, mod, False) for node, mod in zip(NODES, mods, strict=True)})
     after = run(grid, SecureAggregationWorkflow(directory=directory), start)
     assert np.abs(after[0] - start[0] - 0.25).max() < 1e-5
