@@ -52,7 +52,7 @@ struct Inner {
 
 /// How requests travel.
 enum Transport {
-    Network(Client<HttpsConnector<HttpConnector>, Body>),
+    Network(Box<Client<HttpsConnector<HttpConnector>, Body>>),
     Here(Box<Call>),
 }
 
@@ -84,7 +84,7 @@ impl Tracking {
             origin,
             account: account(options)?,
             timeout: options.timeout,
-            transport: Transport::Network(connections),
+            transport: Transport::Network(Box::new(connections)),
         })))
     }
 

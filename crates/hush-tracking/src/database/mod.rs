@@ -33,7 +33,7 @@ pub(crate) struct Database(Arc<Kind>);
 
 enum Kind {
     Sqlite(sqlite::Sqlite),
-    Postgres(postgres::Postgres),
+    Postgres(Box<postgres::Postgres>),
 }
 
 /// Where a database is.
@@ -75,7 +75,7 @@ impl Database {
                 Kind::Sqlite(blocking(opened).await?)
             }
             Location::Postgres(uri) => {
-                Kind::Postgres(postgres::Postgres::open(uri, upgrade).await?)
+                Kind::Postgres(Box::new(postgres::Postgres::open(uri, upgrade).await?))
             }
         };
         Ok(Self(Arc::new(kind)))
@@ -85,7 +85,7 @@ impl Database {
     pub(crate) fn source(location: &Location) -> Result<Self> {
         let kind = match location {
             Location::Sqlite(path) => Kind::Sqlite(sqlite::Sqlite::source(path)),
-            Location::Postgres(uri) => Kind::Postgres(postgres::Postgres::source(uri)?),
+            Location::Postgres(uri) => Kind::Postgres(Box::new(postgres::Postgres::source(uri)?)),
         };
         Ok(Self(Arc::new(kind)))
     }

@@ -351,13 +351,13 @@ fn write_run(
     )?;
     RUN_TAGS.set(session, id, &run.tags)?;
     PARAMS.set(session, id, &run.params)?;
-    let mut pieces = history.iter().peekable();
+    let mut pieces = history.iter();
     for (key, place) in &run.newest {
         let series = session.number(
             "INSERT INTO series (run, key, timestamp, step, value, nan) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
             &[&values![id, key][..], place].concat(),
         )?;
-        while let Some(points) = pieces.next() {
+        for points in pieces.by_ref() {
             let rows: Vec<Vec<Value>> = points
                 .iter()
                 .map(|point| [&values![series][..], point.as_slice()].concat())
