@@ -125,12 +125,15 @@ impl<W: Word> Share<W> {
     }
 
     /// The sum.
+    // The other operand is borrowed, so this is no operator.
+    #[allow(clippy::should_implement_trait)]
     pub fn add(mut self, other: &Self) -> Self {
         self.add_assign(other);
         self
     }
 
     /// The difference.
+    #[allow(clippy::should_implement_trait)]
     pub fn sub(mut self, other: &Self) -> Self {
         self.sub_assign(other);
         self

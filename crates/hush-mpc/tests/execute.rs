@@ -128,10 +128,10 @@ fn check(kind: Kind, graph: Graph, batch: usize, error: f64, weights: Weights) {
     let graph = fold(&graph).unwrap();
     let shape = graph.value(graph.inputs()[0]).shape.with_batch(batch);
     let samples = tensor(&mut random, &shape, 1.0);
-    let expected = hush_graph::evaluate(&graph, &[samples.clone()])
+    let expected = hush_graph::evaluate(&graph, std::slice::from_ref(&samples))
         .unwrap()
         .remove(0);
-    let integer_bits = calibrate(&graph, &[samples.clone()], 2).unwrap();
+    let integer_bits = calibrate(&graph, std::slice::from_ref(&samples), 2).unwrap();
     let options = Options {
         integer_bits,
         weights,

@@ -160,7 +160,7 @@ fn comparisons<W: Word>(kind: Kind, widths: &[u32]) {
         let x = random.signed::<W>(width, length);
         let found = run(
             kind,
-            &[x.clone()],
+            std::slice::from_ref(&x),
             Kernel::Sign(length, width),
             |protocol, shares| protocol.sign(&shares[0], width).unwrap(),
             reveal_bits,
@@ -174,7 +174,7 @@ fn comparisons<W: Word>(kind: Kind, widths: &[u32]) {
         );
         let found = run(
             kind,
-            &[x.clone()],
+            std::slice::from_ref(&x),
             Kernel::IsZero(length, width),
             |protocol, shares| protocol.is_zero(&shares[0], width).unwrap(),
             reveal_bits,
@@ -189,7 +189,7 @@ fn comparisons<W: Word>(kind: Kind, widths: &[u32]) {
         if width <= 64 {
             let found = run(
                 kind,
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 Kernel::Decompose(length, width),
                 |protocol, shares| protocol.decompose(&shares[0], width).unwrap(),
                 reveal_bits,
@@ -269,7 +269,7 @@ fn shuffles<W: Word>(kind: Kind) {
         let x = random.words::<W>(rows * row);
         let found = run(
             kind,
-            &[x.clone()],
+            std::slice::from_ref(&x),
             Kernel::Shuffle(rows * row),
             |protocol, shares| protocol.shuffle(&shares[0], row).unwrap(),
             reveal_words,

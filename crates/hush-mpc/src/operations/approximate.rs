@@ -295,7 +295,7 @@ pub fn softmax<W: Word>(
     x: &Secret<W>,
     axis: usize,
 ) -> Result<Secret<W>, MpcError> {
-    let (exponentials, sum, _) = shifted_exponentials(protocol, x, axis)?;
+    let [exponentials, sum, _] = shifted_exponentials(protocol, x, axis)?;
     let inverse = super::normal::reciprocal_of_sum(protocol, &sum)?;
     let inverse = inverse.broadcast_to(x.shape())?;
     let to = Fixed {
@@ -311,7 +311,7 @@ pub fn log_softmax<W: Word>(
     x: &Secret<W>,
     axis: usize,
 ) -> Result<Secret<W>, MpcError> {
-    let (_, sum, shifted) = shifted_exponentials(protocol, x, axis)?;
+    let [_, sum, shifted] = shifted_exponentials(protocol, x, axis)?;
     let logarithm = super::logarithm(protocol, &sum)?.broadcast_to(x.shape())?;
     shifted.sub(&logarithm)
 }
@@ -321,7 +321,7 @@ fn shifted_exponentials<W: Word>(
     protocol: &mut dyn Protocol<W>,
     x: &Secret<W>,
     axis: usize,
-) -> Result<(Secret<W>, Secret<W>, Secret<W>), MpcError> {
+) -> Result<[Secret<W>; 3], MpcError> {
     let mut kept = x.shape().to_vec();
     let largest = max_along(protocol, x, axis)?;
     kept[axis] = 1;
@@ -329,5 +329,5 @@ fn shifted_exponentials<W: Word>(
     let shifted = x.sub(&largest)?;
     let exponentials = exp_bounded(protocol, &shifted, 0.0)?;
     let sum = exponentials.sum(axis)?.reshape(kept)?;
-    Ok((exponentials, sum, shifted))
+    Ok([exponentials, sum, shifted])
 }
