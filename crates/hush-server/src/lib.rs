@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - no secret key: this crate links neither `hush-keys` nor `hush-client`;
-//! - without accounts only this machine can connect, and no web page;
+//! - without accounts only this machine can connect, and no page of another site;
 //! - nobody makes the server wait or hold memory without bound: connections, headers, bodies and answers have limits;
 //! - logs and metrics hold neither tensors nor tokens.
 //!
@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod layers;
 mod logging;
 mod metrics;
+mod pages;
 mod program;
 mod server;
 mod server_command;

@@ -20,7 +20,7 @@ use crate::layers::authenticate::{Door, authenticate};
 use crate::layers::observe::observe;
 use crate::metrics::{Metrics, metrics};
 use crate::traffic::Traffic;
-use crate::{ServerError, Settings, tracking};
+use crate::{ServerError, Settings, pages, tracking};
 
 /// A server whose models are loaded and whose listeners are open.
 pub struct Server {
@@ -119,7 +119,9 @@ impl Server {
             let mut router = hush_serving::rest(&self.service, limits).merge(page);
             router = router.merge(reports(&self.service, &self.drift));
             if let Some(store) = &self.tracking {
-                router = tracking::beside(router, store, &self.settings);
+                let accounts = self.accounts.as_ref();
+                let shown = pages::routes(store, &self.service, accounts, &self.settings);
+                router = tracking::beside(router, shown, store, &self.settings);
             }
             rest.router = guarded(router);
             self.listeners.push(rest);

@@ -36,19 +36,28 @@ pub(crate) fn is_tracked(path: &str) -> bool {
     !(below("/v2") || below("/v1/keys") || below("/v1/models") || path == "/metrics")
 }
 
-/// Paths that strangers may ask for: whether the server is there, and what they have a signed address of.
+/// Paths that strangers may ask for: whether the server is there, the page to sign in, and what they have a signed address
+/// of.
 pub(crate) fn is_open(path: &str) -> bool {
     // Signed addresses say themselves who may use them.
-    matches!(path, "/health" | "/version") || path.starts_with("/api/2.0/mlflow-artifacts/signed/")
+    matches!(path, "/health" | "/version")
+        || path.starts_with("/api/2.0/mlflow-artifacts/signed/")
+        || hush_pages::is_open(path)
 }
 
-/// Puts the tracking server's routes beside those of the service.
-pub(crate) fn beside(service: Router, tracking: &Tracking, settings: &Settings) -> Router {
+/// Puts the tracking server's routes and the pages beside those of the service.
+pub(crate) fn beside(
+    service: Router,
+    pages: Router,
+    tracking: &Tracking,
+    settings: &Settings,
+) -> Router {
     let Some(set) = &settings.tracking else {
         return service;
     };
-    let tracked =
-        router(tracking, set.pages.as_deref()).layer(from_fn_with_state(set.default, known));
+    let tracked = router(tracking, set.pages.as_deref())
+        .merge(pages)
+        .layer(from_fn_with_state(set.default, known));
     let encrypted = settings.tls.is_some();
     Router::new().fallback(move |mut request: Request| {
         if encrypted {

@@ -166,6 +166,34 @@ impl Accounts {
         found.ok_or_else(|| unauthenticated("the token is unknown, revoked or expired"))
     }
 
+    /// The issuer that people can sign in at: its name and what this server is called there.
+    pub(crate) fn issuer(&self) -> Option<(String, String)> {
+        let (issuer, _) = self.0.issuer.as_ref()?;
+        Some((issuer.name(), issuer.audience().to_owned()))
+    }
+
+    /// The address of the issuer's page to sign in at.
+    ///
+    /// # Errors
+    /// What went wrong, in words for a page.
+    pub(crate) async fn authorization(&self) -> Result<String, String> {
+        match &self.0.issuer {
+            Some((issuer, _)) => issuer.authorization().await,
+            None => Err("The server knows no issuer.".into()),
+        }
+    }
+
+    /// The identity token that the issuer gives for a form with a code.
+    ///
+    /// # Errors
+    /// What went wrong, in words for a page.
+    pub(crate) async fn redeem(&self, form: String) -> Result<String, String> {
+        match &self.0.issuer {
+            Some((issuer, _)) => issuer.redeem(form).await,
+            None => Err("The server knows no issuer.".into()),
+        }
+    }
+
     /// Who is named by a verified certificate.
     ///
     /// # Errors

@@ -51,7 +51,12 @@ pub(crate) async fn authenticate(
         Some(accounts) => {
             let peer = request.extensions().get::<Peer>();
             let certificate = peer.and_then(|peer| peer.certificate.clone());
-            known(accounts, request.headers(), certificate).await
+            // Pages carry the token in a cookie.
+            let session = hush_pages::session_token(request.method(), request.headers());
+            match session.filter(|_| tracked && !request.headers().contains_key(AUTHORIZATION)) {
+                Some(token) => accounts.by_token(token).await,
+                None => known(accounts, request.headers(), certificate).await,
+            }
         }
     };
     match identity {
@@ -62,7 +67,13 @@ pub(crate) async fn authenticate(
             response.extensions_mut().insert(asker);
             response
         }
-        Err(error) if tracked => tracking::refused(&error),
+        Err(error) if tracked => {
+            let strange = error.kind() == ErrorKind::Unauthenticated;
+            let (method, uri) = (request.method(), request.uri());
+            let page = hush_pages::to_sign_in(method, uri, request.headers());
+            page.filter(|_| strange)
+                .unwrap_or_else(|| tracking::refused(&error))
+        }
         Err(error) => refuse(error, is_grpc(request.headers())),
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Uri;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -24,17 +25,38 @@ const DESCRIPTION: &str = "/.well-known/openid-configuration";
 /// # Errors
 /// What went wrong, for the log.
 pub(super) async fn keys(issuer: &str) -> Result<JwkSet, String> {
+    fetch(&endpoint(issuer, "jwks_uri").await?, None).await
+}
+
+/// An address that an issuer names in its description, such as `token_endpoint`.
+///
+/// # Errors
+/// What went wrong, for the log.
+pub(super) async fn endpoint(issuer: &str, name: &str) -> Result<String, String> {
     let address = format!("{}{DESCRIPTION}", issuer.trim_end_matches('/'));
-    let description: Value = fetch(&address).await?;
+    let description: Value = fetch(&address, None).await?;
     if description.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(format!("{address} describes another issuer"));
     }
-    let keys = description.get("jwks_uri").and_then(Value::as_str);
-    let keys = keys.ok_or_else(|| format!("{address} names no keys"))?;
-    if !may_ask(keys) {
-        return Err(format!("{keys} is not encrypted"));
+    let found = description.get(name).and_then(Value::as_str);
+    let found = found.ok_or_else(|| format!("{address} has no `{name}`"))?;
+    if !may_ask(found) {
+        return Err(format!("{found} is not encrypted"));
     }
-    fetch(keys).await
+    Ok(found.to_owned())
+}
+
+/// The identity token that an issuer gives for a form with a code (OpenID Connect Core 1.0, section 3.1.3).
+///
+/// # Errors
+/// What went wrong, for the log.
+pub(super) async fn redeem(issuer: &str, form: String) -> Result<String, String> {
+    let address = endpoint(issuer, "token_endpoint").await?;
+    let answer: Value = fetch(&address, Some(form)).await?;
+    let token = answer.get("id_token").and_then(Value::as_str);
+    token
+        .map(str::to_owned)
+        .ok_or_else(|| format!("{address} gave no identity token"))
 }
 
 /// Whether an address may be asked: what is not encrypted anybody on the way could answer.
@@ -49,15 +71,15 @@ pub(crate) fn may_ask(address: &str) -> bool {
     }
 }
 
-async fn fetch<T: DeserializeOwned>(address: &str) -> Result<T, String> {
-    let asked = ask(address);
+async fn fetch<T: DeserializeOwned>(address: &str, form: Option<String>) -> Result<T, String> {
+    let asked = ask(address, form);
     let body = tokio::time::timeout(PATIENCE, asked).await;
     let body = body.map_err(|_| format!("{address} does not answer"))??;
     serde_json::from_slice(&body).map_err(|error| format!("{address}: {error}"))
 }
 
 /// Follows no redirect: the issuer is who was configured.
-async fn ask(address: &str) -> Result<Vec<u8>, String> {
+async fn ask(address: &str, form: Option<String>) -> Result<Vec<u8>, String> {
     let wrong = |reason: &dyn std::fmt::Display| format!("{address}: {reason}");
     let uri: Uri = address.parse().map_err(|error| wrong(&error))?;
     let provider = rustls::crypto::ring::default_provider();
@@ -68,7 +90,18 @@ async fn ask(address: &str) -> Result<Vec<u8>, String> {
         .enable_http1()
         .build();
     let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build(connector);
-    let response = client.get(uri).await.map_err(|error| wrong(&error))?;
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = uri;
+    if let Some(form) = form {
+        *request.method_mut() = Method::POST;
+        *request.body_mut() = Body::from(form);
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    let response = client
+        .request(request)
+        .await
+        .map_err(|error| wrong(&error))?;
     if !response.status().is_success() {
         return Err(wrong(&response.status()));
     }

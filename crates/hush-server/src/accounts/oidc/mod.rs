@@ -97,6 +97,40 @@ impl Issuer {
         Ok(decoded.claims)
     }
 
+    /// What this server is called there.
+    pub(super) fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// Its host, for people.
+    pub(super) fn name(&self) -> String {
+        let host = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        host.split('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// The address of its page to sign in at.
+    ///
+    /// # Errors
+    /// What went wrong, in words for the page.
+    pub(super) async fn authorization(&self) -> Result<String, String> {
+        let found = fetch::endpoint(&self.url, "authorization_endpoint").await;
+        found.map_err(|reason| self.unreachable(&reason))
+    }
+
+    /// The identity token that it gives for a form with a code.
+    ///
+    /// # Errors
+    /// What went wrong, in words for the page.
+    pub(super) async fn redeem(&self, form: String) -> Result<String, String> {
+        let token = fetch::redeem(&self.url, form).await;
+        token.map_err(|reason| self.unreachable(&reason))
+    }
+
+    fn unreachable(&self, reason: &str) -> String {
+        tracing::warn!(issuer = %self.url, reason, "nobody can sign in at the issuer");
+        "The issuer cannot be asked now; the log of the server says why.".into()
+    }
+
     async fn key(&self, id: &str) -> Result<DecodingKey, ServingError> {
         let held = self.held();
         if held.is_fresh()
