@@ -174,8 +174,8 @@ fn with_protocol<T: Send>(
 fn predict(name: &str, graph: &Graph, batch: usize, pond: bool) {
     let shape = graph.value(graph.inputs()[0]).shape.with_batch(batch);
     let samples = tensor(&mut ChaCha20Rng::from_os_rng(), &shape, 1.0);
-    let expected = hush_graph::evaluate(graph, &[samples.clone()]).unwrap();
-    let integer_bits = calibrate(graph, &[samples.clone()], 3).unwrap();
+    let expected = hush_graph::evaluate(graph, std::slice::from_ref(&samples)).unwrap();
+    let integer_bits = calibrate(graph, std::slice::from_ref(&samples), 3).unwrap();
     let plan = Plan::new(
         graph.clone(),
         Options {

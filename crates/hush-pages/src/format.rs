@@ -196,7 +196,7 @@ mod tests {
         let said = |value: f64| number(value);
         assert_eq!(said(0.1 + 0.2), "0.3");
         assert_eq!(said(-12.5), "−12.5");
-        assert_eq!(said(1234.567_89), "1234.57");
+        assert_eq!(said(1_234.567_89), "1234.57");
         assert_eq!(said(0.000_012_345), "1.2345e−5");
         assert_eq!(said(3e20), "3e20");
         assert_eq!(said(10_000.0), "10000");

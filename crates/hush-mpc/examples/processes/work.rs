@@ -182,7 +182,7 @@ fn network(protocol: &mut Rep3, runs: usize, file: &str, batch: usize) -> Measur
         .map(f64::abs)
         .collect();
     let samples = Tensor::new(shape, pixels.clone()).expect("samples");
-    let expected = hush_graph::evaluate(&graph, &[samples.clone()]).expect("floats");
+    let expected = hush_graph::evaluate(&graph, std::slice::from_ref(&samples)).expect("floats");
     let integer_bits = calibrate(&graph, &[samples], 3).expect("ranges");
     let options = Options {
         integer_bits,

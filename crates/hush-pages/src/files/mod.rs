@@ -124,11 +124,14 @@ struct Level {
     files: Vec<FileInfo>,
 }
 
+/// The beginning of a text, and whether that is all.
+type Beginning = (String, bool);
+
 /// What is shown: the folders from the root to the one that is open, and the file that is open.
 struct Files {
     levels: Vec<Level>,
     /// Path, size if it is known, and the beginning of it if it is text.
-    open: Option<(String, u64, Option<(String, bool)>)>,
+    open: Option<(String, u64, Option<Beginning>)>,
     tree: String,
     raw: String,
 }

@@ -162,7 +162,7 @@ impl Query {
         address::link(&address::experiment(&self.experiment), parameters)
     }
 
-    fn from_the_start(&self) -> Self {
+    fn at_the_start(&self) -> Self {
         Self {
             at: String::new(),
             trail: Vec::new(),
@@ -183,7 +183,7 @@ impl Query {
         Self {
             sort: by.to_owned(),
             ascending,
-            ..self.from_the_start()
+            ..self.at_the_start()
         }
         .address()
     }
@@ -193,7 +193,7 @@ impl Query {
     }
 
     pub(super) fn first(&self) -> String {
-        self.from_the_start().address()
+        self.at_the_start().address()
     }
 
     pub(super) fn next(&self, token: &str) -> String {
