@@ -154,7 +154,7 @@ def main():
                 figures = browser.figures()
                 figures["paint"] = min(paints)
                 problems = browser.problems()
-                if "owned" in (browser.evaluate("document.title") or ""):
+                if browser.evaluate("document.title") == "owned":
                     problems.append("a script that somebody logged was run")
                 wide = browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 if wide > 0:
