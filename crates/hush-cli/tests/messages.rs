@@ -14,19 +14,29 @@ fn help() {
     Usage: hush [OPTIONS] <COMMAND>
 
     Commands:
-      compile   Compile an ONNX model into a program for encrypted data
-      inspect   Say what a file holds, and check that it is whole
-      simulate  Run a model on floats as ciphertexts would: same layouts, polynomials and noise, no keys
-      keygen    Make a secret key and the evaluation keys that a model needs
-      encrypt   Encrypt a batch of inputs for a model
-      run       Run a model on encrypted inputs
-      decrypt   Decrypt the outputs of a model
-      serve     Serve encrypted models (starts hush-server)
-      token     Make, list and revoke tokens for a server (starts hush-server)
-      predict   Predict with a model on a server: encrypt, send, decrypt
-      top       Watch a server: requests, latencies, queue, keys, memory
-      demo      Run an example network on encrypted data, from end to end
-      help      Print this message or the help of the given subcommand(s)
+      compile      Compile an ONNX model into a program for encrypted data
+      inspect      Say what a file holds, and check that it is whole
+      simulate     Run a model on floats as ciphertexts would: same layouts, polynomials and noise, no
+                   keys
+      keygen       Make a secret key and the evaluation keys that a model needs
+      encrypt      Encrypt a batch of inputs for a model
+      run          Run a model on encrypted inputs
+      decrypt      Decrypt the outputs of a model
+      serve        Serve encrypted models (starts hush-server)
+      server       Track runs, keep models and their files, for MLflow's clients too (starts
+                   hush-server)
+      token        Make, list and revoke tokens for a server (starts hush-server)
+      predict      Predict with a model on a server: encrypt, send, decrypt
+      register     Register a compiled model as a version of a model in an MLflow registry
+      run-project  Run an MLproject folder or git repository as a run of a tracking server
+      canary       Check what a deployment answers to inputs whose outputs are known, and log it to a
+                   run
+      top          Watch a server: requests, latencies, queue, keys, memory
+      mpc          Compute on secret shares: no party sees another one's data
+      party        Run a party of multi-party computations: it waits for sessions and takes part in what
+                   its policy allows
+      demo         Run an example network on encrypted data, from end to end
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
           --json             Print one JSON object in place of text

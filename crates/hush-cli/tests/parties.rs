@@ -165,7 +165,9 @@ fn each_party_a_process_with_its_policy() {
     std::fs::remove_file(sandbox.path("y.npy")).unwrap();
     let mut renamed = arguments.to_vec();
     renamed.extend(["--program", "mnist"]);
-    let error = sandbox.fail(&renamed);
+    let said = sandbox.hush(&renamed);
+    let error = said.stderr;
+    assert_eq!((said.code, said.stdout.as_str()), (Some(1), ""), "{error}");
     assert!(
         error.contains("clinic refuses: its policy has no rule for program mnist")
             || error.contains("server0 refuses: its policy has no rule for program mnist"),

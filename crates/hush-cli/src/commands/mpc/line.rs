@@ -2,11 +2,9 @@
 
 /// Reads a time like `20ms`, `150us` or `0.1s`; seconds.
 pub(super) fn latency(text: &str) -> Result<f64, String> {
-    quantity(
-        text,
-        &[("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)],
-    )
-    .ok_or_else(|| format!("`{text}` is no time; write it like 20ms"))
+    let units = [("us", 1e6), ("µs", 1e6), ("ms", 1e3), ("s", 1.0)];
+    quantity(text, &units, |number, a_second| number / a_second)
+        .ok_or_else(|| format!("`{text}` is no time; write it like 20ms"))
 }
 
 /// Reads a rate like `100Mbit`, `1Gbit` or `12MB`; bytes a second.
@@ -20,15 +18,15 @@ pub(super) fn bandwidth(text: &str) -> Result<f64, String> {
         ("MB", 1e6),
         ("GB", 1e9),
     ];
-    quantity(text, &units)
+    quantity(text, &units, |number, bytes| number * bytes)
         .filter(|&rate| rate > 0.0)
         .ok_or_else(|| format!("`{text}` is no rate; write it like 100Mbit"))
 }
 
-fn quantity(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+fn quantity(text: &str, units: &[(&str, f64)], scale: fn(f64, f64) -> f64) -> Option<f64> {
     units.iter().find_map(|(unit, factor)| {
         let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        (number.is_finite() && number >= 0.0).then_some(number * factor)
+        (number.is_finite() && number >= 0.0).then(|| scale(number, *factor))
     })
 }
 
