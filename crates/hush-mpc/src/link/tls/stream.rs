@@ -13,8 +13,6 @@ use super::identity::{Fingerprint, TlsIdentity};
 
 /// Bytes read from the system at once.
 const BUFFER: usize = 256 << 10;
-/// Bytes encrypted before the system is given some.
-const PIECE: usize = 128 << 10;
 /// How long a reader looks again and again before it sleeps. Waking a thread costs about as much.
 const SPIN: Duration = Duration::from_micros(40);
 
@@ -88,6 +86,9 @@ impl From<rustls::Error> for StreamError {
 }
 
 impl TlsStream {
+    /// Bytes encrypted before the system is given some.
+    pub const PIECE: usize = 128 << 10;
+
     /// Dials `address` and takes only a peer with the fingerprint `peer`.
     ///
     /// # Errors
@@ -190,12 +191,30 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Sends `bytes`.
+    /// Reads what is there, at least one byte, into `into`, which is not empty. After [`StreamError::TimedOut`] nothing
+    /// is lost and reading may go on.
+    ///
+    /// # Errors
+    /// If the connection ends or fails, or nothing comes until `deadline`.
+    pub fn read_some(&mut self, into: &mut [u8], deadline: Instant) -> Result<usize, StreamError> {
+        loop {
+            match self.connection.reader().read(into) {
+                Ok(0) => return Err(StreamError::Closed),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.fill(deadline)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Sends `bytes`. After [`StreamError::TimedOut`] of at most [`TlsStream::PIECE`] bytes [`TlsStream::flush`] goes on.
     ///
     /// # Errors
     /// If the connection fails or `deadline` passes.
     pub fn write_all(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), StreamError> {
-        for piece in bytes.chunks(PIECE) {
+        for piece in bytes.chunks(Self::PIECE) {
             self.encrypt(&[piece])?;
             self.flush(deadline)?;
         }
@@ -232,7 +251,10 @@ impl TlsStream {
     }
 
     /// Gives the system everything that is encrypted.
-    pub(super) fn flush(&mut self, deadline: Instant) -> Result<(), StreamError> {
+    ///
+    /// # Errors
+    /// If the connection fails or `deadline` passes; it may be called again then.
+    pub fn flush(&mut self, deadline: Instant) -> Result<(), StreamError> {
         while !self.flush_now()? {
             self.wait(PollFlags::OUT, deadline)?;
         }
