@@ -299,6 +299,7 @@ mod tests {
         let shape = Shape::new(vec![3, 1]).unwrap();
         let operator = Operator::Sparse(SparseLinear {
             name: "pad",
+            trained: false,
             matrix,
             bias: Some(vec![0.0, 7.0, 0.5]),
             shape,

@@ -422,6 +422,7 @@ mod tests {
         let sparse = |columns, bias: Option<Vec<f64>>| {
             Operator::Sparse(SparseLinear {
                 name: "slice",
+                trained: false,
                 matrix: SparseMatrix::selection(columns, 0..2),
                 bias,
                 shape: Shape::new(vec![2]).unwrap(),

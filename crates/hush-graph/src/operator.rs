@@ -65,6 +65,9 @@ pub enum Operator {
 pub struct SparseLinear {
     /// What it stands for, in dumps.
     pub name: &'static str,
+    /// Whether its numbers are constants of the model, such as the kernel of a transposed convolution. Others
+    /// belong to the operator and stand in every model of this shape.
+    pub trained: bool,
     /// As many rows as `shape` has elements, as many columns as the input has.
     pub matrix: SparseMatrix,
     /// As many numbers as `shape` has elements.

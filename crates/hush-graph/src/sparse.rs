@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Compressed rows of (column, value), sorted by column, without zeros.
+/// Compressed rows of (column, value), sorted by column, without zeros unless a pattern was pushed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SparseMatrix {
     columns: usize,
@@ -49,9 +49,21 @@ impl SparseMatrix {
     /// # Panics
     /// If a column is not below [`SparseMatrix::columns`].
     pub fn push_row(&mut self, row: impl IntoIterator<Item = (usize, f64)>) {
+        self.push(row.into_iter().filter(|&(_, value)| value != 0.0));
+    }
+
+    /// Like [`SparseMatrix::push_row`], but keeps zeros: the places say where a weight may be, and must not
+    /// tell which weights are zero.
+    ///
+    /// # Panics
+    /// If a column is not below [`SparseMatrix::columns`].
+    pub fn push_pattern(&mut self, row: impl IntoIterator<Item = (usize, f64)>) {
+        self.push(row.into_iter());
+    }
+
+    fn push(&mut self, row: impl Iterator<Item = (usize, f64)>) {
         let start = self.entries.len();
-        let nonzero = row.into_iter().filter(|&(_, value)| value != 0.0);
-        self.entries.extend(nonzero.map(|(column, value)| {
+        self.entries.extend(row.map(|(column, value)| {
             assert!(column < self.columns, "column {column} of {}", self.columns);
             (column as u32, value)
         }));
@@ -60,6 +72,25 @@ impl SparseMatrix {
             row.sort_unstable_by_key(|&(column, _)| column);
         }
         self.starts.push(self.entries.len());
+    }
+
+    /// The same matrix without entries that are zero.
+    pub fn without_zeros(&self) -> Self {
+        let mut matrix = Self::empty(self.columns);
+        for row in 0..self.rows() {
+            matrix.push_row(self.row(row));
+        }
+        matrix
+    }
+
+    /// A matrix of zeros with entries in the same places.
+    pub fn pattern(&self) -> Self {
+        let entries = self.entries.iter().map(|&(column, _)| (column, 0.0));
+        Self {
+            columns: self.columns,
+            starts: self.starts.clone(),
+            entries: entries.collect(),
+        }
     }
 
     /// Number of rows: output elements.
@@ -82,7 +113,7 @@ impl SparseMatrix {
         &self.entries[self.starts[index]..self.starts[index + 1]]
     }
 
-    /// Non-zero entries as (row, column, value).
+    /// Entries as (row, column, value).
     pub fn entries(&self) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
         let entries = |row| {
             self.row(row)
@@ -91,12 +122,12 @@ impl SparseMatrix {
         (0..self.rows()).flat_map(entries)
     }
 
-    /// Number of non-zero entries.
+    /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether every entry is zero.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -139,6 +139,7 @@ mod tests {
             .unwrap();
         let mean = SparseLinear {
             name: "reduce_mean",
+            trained: false,
             matrix: SparseMatrix::from_rows(8, vec![vec![(0, 0.5), (1, 0.5)]]),
             bias: None,
             shape: Shape::new(vec![1, 1, 1]).unwrap(),

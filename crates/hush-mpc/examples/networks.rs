@@ -106,6 +106,7 @@ impl Builder {
                     self.node(
                         Operator::Sparse(SparseLinear {
                             name: "slice",
+                            trained: false,
                             matrix,
                             bias: None,
                             shape,

@@ -7,7 +7,9 @@ use hush_graph::{
     BinaryOperator, Convolution, Function, Graph, GraphBuilder, Operator, Polynomial, Shape,
     SparseLinear, SparseMatrix, Tensor, ValueId,
 };
-use hush_mpc::execute::{Options, Plan, Weights, calibrate, fold, reveal, without_weights};
+use hush_mpc::execute::{
+    Options, Plan, Weights, calibrate, fold, graph_to_bytes, reveal, without_weights,
+};
 use hush_mpc::{Cost, Parties, Protocol};
 
 fn tensor(random: &mut Random, shape: &[usize], reach: f64) -> Tensor {
@@ -69,6 +71,7 @@ fn every_second(shape: &[usize], axis: usize, start: usize) -> Operator {
     };
     Operator::Sparse(SparseLinear {
         name: "slice",
+        trained: false,
         matrix: SparseMatrix::selection(shape.iter().product(), (0..size).map(source)),
         bias: None,
         shape: Shape::new(result).unwrap(),
@@ -106,6 +109,7 @@ fn image_network(random: &mut Random, function: Function) -> Graph {
         .collect();
     network.then(Operator::Sparse(SparseLinear {
         name: "average_pool",
+        trained: false,
         matrix: SparseMatrix::from_rows(48, pairs),
         bias: None,
         shape: Shape::new(vec![24]).unwrap(),
@@ -210,6 +214,67 @@ fn networks_of_every_kind_of_layer() {
         1e-3,
         Weights::Public,
     );
+}
+
+/// A matrix whose entries are weights, some of them zero, with places that any model of this shape has.
+fn trained(random: &mut Random, rows: usize, columns: usize, bias: bool) -> Operator {
+    let mut matrix = SparseMatrix::empty(columns);
+    let values = tensor(random, &[rows, columns], 1.0);
+    for (row, values) in values.data().chunks(columns).enumerate() {
+        let places = values.iter().copied().enumerate();
+        matrix.push_pattern(
+            places.filter_map(|(column, value)| match (row + column) % 5 {
+                0 => None,
+                1 => Some((column, 0.0)),
+                _ => Some((column, value)),
+            }),
+        );
+    }
+    Operator::Sparse(SparseLinear {
+        name: "convolution_transpose",
+        trained: true,
+        matrix,
+        bias: bias.then(|| tensor(random, &[rows], 1.0).into_data()),
+        shape: Shape::new(vec![rows]).unwrap(),
+    })
+}
+
+#[test]
+fn weights_of_sparse_matrices_are_shared_and_leave_no_trace() {
+    let mut random = Random::new();
+    for weights in [Weights::Party(0), Weights::Public] {
+        for bias in [true, false] {
+            let mut network = Network::new(&[12]);
+            network.then(trained(&mut random, 17, 12, bias));
+            network.then(Operator::Elementwise(Function::Relu));
+            network.then(trained(&mut random, 5, 17, !bias));
+            check_all(network.finish(), 3, 1e-3, weights);
+        }
+    }
+    // A constant that is joined to a sample: no entries, only a bias.
+    let constant = Operator::Sparse(SparseLinear {
+        name: "constant",
+        trained: true,
+        matrix: SparseMatrix::from_rows(4, vec![vec![]; 3]),
+        bias: Some(tensor(&mut random, &[3], 1.0).into_data()),
+        shape: Shape::new(vec![3]).unwrap(),
+    });
+    let mut network = Network::new(&[4]);
+    let (sample, constant) = (network.last, network.then(constant));
+    network.node(Operator::Concatenate { axis: 0 }, &[sample, constant]);
+    check_all(network.finish(), 2, 1e-3, Weights::Party(0));
+}
+
+#[test]
+fn programs_of_two_models_of_one_shape_are_the_same() {
+    let program = || {
+        let mut random = Random::new();
+        let mut network = Network::new(&[12]);
+        network.then(trained(&mut random, 7, 12, true));
+        network.then(Operator::Elementwise(Function::Relu));
+        graph_to_bytes(&network.finish()).unwrap()
+    };
+    assert_eq!(program(), program());
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl Separable {
         let (matrix, bias) = self.matrix(context, &old)?;
         let sparse = SparseLinear {
             name: self.name,
+            trained: false,
             matrix,
             bias,
             shape,

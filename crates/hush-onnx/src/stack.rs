@@ -110,10 +110,10 @@ fn linear(
     stacks.spend(context)?;
     let mut matrix = SparseMatrix::empty(context.shape(value).size());
     for sum in stacks.sums() {
-        matrix.push_row(sum.map(&entry));
+        matrix.push_pattern(sum.map(&entry));
     }
     let shape = stacks.shape(&[stacks.rows, stacks.columns])?;
-    sparse(context, value, matrix, shape)
+    sparse(context, value, matrix, shape, true)
 }
 
 /// Two stacks of values: every pair of numbers that meet is put side by side, multiplied and summed.
@@ -145,12 +145,12 @@ pub(crate) fn times(
         sums.push_row((place..place + stacks.inner).map(|column| (column, 1.0)));
         place += stacks.inner;
     }
-    let lefts = sparse(context, left, lefts, apart.clone())?;
-    let rights = sparse(context, right, rights, apart)?;
+    let lefts = sparse(context, left, lefts, apart.clone(), false)?;
+    let rights = sparse(context, right, rights, apart, false)?;
     let products = Operator::Binary(BinaryOperator::Multiply);
     let products = context.emit(products, &[lefts, rights])?;
     let shape = stacks.shape(&[stacks.rows, stacks.columns])?;
-    sparse(context, products, sums, shape)
+    sparse(context, products, sums, shape, false)
 }
 
 fn sparse(
@@ -158,9 +158,11 @@ fn sparse(
     value: ValueId,
     matrix: SparseMatrix,
     shape: Shape,
+    trained: bool,
 ) -> Result<ValueId, Problem> {
     let linear = SparseLinear {
         name: "mat_mul",
+        trained,
         matrix,
         bias: None,
         shape,

@@ -86,6 +86,8 @@ pub enum GraphOperatorV1 {
     Sparse {
         /// What it stands for.
         name: String,
+        /// Whether its numbers are private constants of the model, which are written as zeros.
+        trained: bool,
         /// Number of elements that it reads.
         columns: u64,
         /// Columns and values of each row.

@@ -316,7 +316,7 @@ fn translate(
         }
         Operator::Sparse(linear) => {
             let offset = linear.bias.clone().unwrap_or_else(|| vec![0.0; size]);
-            form.apply(&linear.matrix, &offset, label)
+            form.apply(&linear.matrix.without_zeros(), &offset, label)
         }
         Operator::Concatenate { axis } => {
             let shapes: Vec<&[usize]> = node

@@ -143,6 +143,7 @@ impl<'a> Joiner<'a> {
         });
         Operator::Sparse(SparseLinear {
             name: "order",
+            trained: false,
             matrix: SparseMatrix::selection(shape.size(), sources),
             bias: None,
             shape,

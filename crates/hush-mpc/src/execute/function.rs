@@ -85,7 +85,8 @@ fn tails(function: &Function, integer_bits: u32) -> Option<Tails> {
     }
 }
 
-pub(super) fn apply<W: Word>(
+/// The function on each element, off by at most `error` where it is approximated.
+pub(crate) fn apply<W: Word>(
     protocol: &mut dyn Protocol<W>,
     x: &Secret<W>,
     function: &Function,

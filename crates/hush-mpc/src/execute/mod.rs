@@ -7,17 +7,20 @@
 //!
 //! What is public: the graph's structure, the shapes, scalar functions with their parameters, matrices
 //! that stand for pooling, padding and the like, constants of one element. What is private: weights and
-//! biases of linear layers and convolutions, constants of more than one element, inputs and outputs.
+//! biases of linear layers and convolutions (transposed ones too), constants of more than one element,
+//! inputs and outputs.
 
 mod external;
 mod fold;
 mod function;
 mod node;
 mod report;
+mod sparse;
 mod stored;
 mod weights;
 
 pub use fold::fold;
+pub(crate) use function::apply as apply_function;
 pub use report::{NodeCost, Report};
 pub use stored::{graph_from_bytes, graph_to_bytes};
 pub use weights::without_weights;
@@ -140,7 +143,7 @@ impl Plan {
                 );
                 relu && !is_output
                     && consumers.peek().is_some()
-                    && consumers.all(|consumer| node::selects(&consumer.operator))
+                    && consumers.all(|consumer| sparse::selects(&consumer.operator))
             })
             .collect();
         Ok(Self {
@@ -238,7 +241,7 @@ impl<W: Word> Model<W> {
         for (node, weights) in self.plan.graph.nodes().iter().zip(&mut self.weights) {
             let bilinear = matches!(
                 node.operator,
-                Operator::Linear { .. } | Operator::Convolution(_)
+                Operator::Linear { .. } | Operator::Convolution(_) | Operator::Sparse(_)
             );
             if let (true, Some(Weight::Shared(weight))) = (bilinear, weights.first_mut()) {
                 let share = protocol.prepare(weight.share())?;

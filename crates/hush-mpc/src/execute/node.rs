@@ -1,17 +1,15 @@
 //! One node of a graph.
 
-use hush_graph::{BinaryOperator, Movement, Node, Operator, SparseLinear};
+use hush_graph::{BinaryOperator, Movement, Node, Operator};
 use hush_simd::Isa;
-use hush_simd::words::{MatrixShape, Word, multiply_add_matrices, vectorized};
+use hush_simd::words::{MatrixShape, Word, multiply_add_matrices};
 
+use super::sparse::{public_matrix, selection, trained_matrix};
 use super::weights::Weight;
 use super::{Plan, Value, function};
 use crate::operations::{self, Convolution2d};
 use crate::operations::{ConvolutionMap, check_product};
 use crate::{BilinearMap, Fixed, MpcError, Protocol, Secret};
-
-/// Bits behind the point of public matrices that are not whole.
-const MATRIX_BITS: u32 = 20;
 
 /// What a node needs to know.
 pub(super) struct Context<'a, W> {
@@ -43,29 +41,6 @@ pub(super) fn unsupported(node: &Node) -> Option<String> {
     }
 }
 
-/// Whether an operator only chooses elements, so that a function of each may as well follow it.
-pub(super) fn selects(operator: &Operator) -> bool {
-    match operator {
-        Operator::Sparse(sparse) => selection(sparse).is_some(),
-        _ => false,
-    }
-}
-
-/// The source of each element, if every row takes exactly one.
-fn selection(sparse: &SparseLinear) -> Option<Vec<usize>> {
-    if sparse.bias.is_some() {
-        return None;
-    }
-    let source = |row: usize| {
-        let mut entries = sparse.matrix.row(row);
-        match (entries.next(), entries.next()) {
-            (Some((column, 1.0)), None) => Some(column),
-            _ => None,
-        }
-    };
-    (0..sparse.matrix.rows()).map(source).collect()
-}
-
 /// The value with nothing left to do, with the usual fraction.
 pub(super) fn settled<W: Word>(
     protocol: &mut dyn Protocol<W>,
@@ -84,7 +59,7 @@ pub(super) fn settled<W: Word>(
     operations::rescale(protocol, &secret, fixed.fraction_bits)
 }
 
-fn plain<W>(secret: Secret<W>) -> Value<W> {
+pub(super) fn plain<W>(secret: Secret<W>) -> Value<W> {
     Value {
         secret,
         relu: false,
@@ -132,7 +107,11 @@ pub(super) fn apply<W: Word>(
                 });
             }
             let x = relu_only(protocol, value)?;
-            sparse_product(protocol, &x, sparse, shape(batch), fixed)?
+            if sparse.trained {
+                trained_matrix(protocol, &x, sparse, weights, fixed, shape(batch))?
+            } else {
+                public_matrix(protocol, &x, sparse, shape(batch), fixed)?
+            }
         }
         Operator::Linear { weight, bias } => {
             let x = relu_only(protocol, next())?;
@@ -281,7 +260,7 @@ impl<W: Word> BilinearMap<W> for Product {
 }
 
 /// A bilinear map of a value and a weight.
-fn bilinear<W: Word>(
+pub(super) fn bilinear<W: Word>(
     protocol: &mut dyn Protocol<W>,
     map: &dyn BilinearMap<W>,
     x: &Secret<W>,
@@ -305,7 +284,7 @@ fn bilinear<W: Word>(
 }
 
 /// Adds one weight for each channel, of which each has `inner` elements.
-fn add_bias<W: Word>(
+pub(super) fn add_bias<W: Word>(
     protocol: &mut dyn Protocol<W>,
     x: Secret<W>,
     bias: Option<&Weight<W>>,
@@ -408,91 +387,4 @@ fn affine<W: Word>(
         }
     };
     add_bias(protocol, x.with_share(fixed, share), Some(&weights[1]), 1)
-}
-
-/// A public matrix on each sample. Where all entries are the same power of two, as in the means of
-/// pooling, only the point moves.
-fn sparse_product<W: Word>(
-    protocol: &mut dyn Protocol<W>,
-    x: &Secret<W>,
-    sparse: &SparseLinear,
-    shape: Vec<usize>,
-    fixed: Fixed,
-) -> Result<Secret<W>, MpcError> {
-    let matrix = &sparse.matrix;
-    let first = matrix.entries().next().map_or(1.0, |entry| entry.2);
-    let uniform = matrix.entries().all(|entry| entry.2 == first);
-    let power = libm::log2(first);
-    let shift =
-        uniform && first > 0.0 && first < 1.0 && libm::floor(power) == power && power > -16.0;
-    let fine = uniform && first == 1.0;
-    let bits = if shift || fine { 0 } else { MATRIX_BITS };
-    let word = |value: f64| {
-        let value = if shift { 1.0 } else { value };
-        W::from_signed(libm::round(libm::ldexp(value, bits as i32)) as i128)
-    };
-    let rows: Vec<Vec<(usize, W)>> = (0..matrix.rows())
-        .map(|row| {
-            matrix
-                .row(row)
-                .map(|(column, value)| (column, word(value)))
-                .collect()
-        })
-        .collect();
-    let samples = shape[0];
-    let share = x.share().map_parts(samples * rows.len(), |part| {
-        vectorized(Isa::active(), || {
-            let mut result = Vec::with_capacity(samples * rows.len());
-            for sample in part.chunks_exact(matrix.columns()) {
-                result.extend(rows.iter().map(|row| {
-                    row.iter().fold(W::ZERO, |sum, &(column, factor)| {
-                        sum.plus(sample[column].times(factor))
-                    })
-                }));
-            }
-            result
-        })
-    });
-    let widest = rows.iter().map(Vec::len).max().unwrap_or(1);
-    let sum_bits = x.fixed().integer_bits + crate::fixed::bits_of_count(widest);
-    let result = if shift {
-        let power = power as i32;
-        Secret::new(
-            shape,
-            Fixed {
-                integer_bits: sum_bits,
-                ..x.fixed()
-            },
-            share,
-        )?
-        .move_point(power)?
-    } else if fine {
-        Secret::new(
-            shape,
-            Fixed {
-                integer_bits: sum_bits,
-                ..x.fixed()
-            },
-            share,
-        )?
-    } else {
-        let full = Fixed::new(fixed.integer_bits, x.fixed().fraction_bits + bits);
-        full.check_truncation::<W>("public matrix")?;
-        let share = protocol.truncate(&share, bits)?;
-        Secret::new(
-            shape,
-            Fixed {
-                fraction_bits: x.fixed().fraction_bits,
-                ..fixed
-            },
-            share,
-        )?
-    };
-    match &sparse.bias {
-        None => Ok(result),
-        Some(bias) => {
-            let result = settled(protocol, plain(result), fixed)?;
-            result.add_public(&*protocol, bias)
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Weights of a graph: which there are, and how they are shared.
 
-use hush_graph::{Graph, GraphBuilder, Operator, Tensor};
+use hush_graph::{Graph, GraphBuilder, Operator, SparseLinear, Tensor};
 use hush_simd::words::Word;
 
 use super::{Plan, Weights};
@@ -46,6 +46,14 @@ pub(super) fn constants(operator: &Operator, shape: &[usize]) -> Vec<Tensor> {
                     .expect("the graph checked this constant")
             };
             vec![expand(scale), expand(offset)]
+        }
+        Operator::Sparse(sparse) if sparse.trained => {
+            let entries: Vec<f64> = sparse.matrix.entries().map(|entry| entry.2).collect();
+            let bias = sparse.bias.clone().unwrap_or_default();
+            let lists = [entries, bias].into_iter().filter(|list| !list.is_empty());
+            lists
+                .map(|list| Tensor::new(vec![list.len()], list).expect("as many as there are"))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -155,6 +163,11 @@ pub fn without_weights(graph: &Graph) -> Result<Graph, MpcError> {
                 offset: zeros(offset),
             }
         }
+        Operator::Sparse(sparse) if sparse.trained => Operator::Sparse(SparseLinear {
+            matrix: sparse.matrix.pattern(),
+            bias: sparse.bias.as_ref().map(|bias| vec![0.0; bias.len()]),
+            ..sparse.clone()
+        }),
         other => other.clone(),
     })
 }

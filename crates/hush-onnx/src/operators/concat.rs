@@ -63,6 +63,7 @@ fn constant(
     }
     let sparse = SparseLinear {
         name: "constant",
+        trained: true,
         matrix,
         bias: Some(tensor.into_data()),
         shape,

@@ -47,6 +47,7 @@ pub(crate) fn import(context: &mut NodeContext<'_>) -> Result<(), Problem> {
     let (matrix, bias) = matrix(&weight, bias.as_ref(), groups, lengths, &windows);
     let sparse = SparseLinear {
         name: "convolution_transpose",
+        trained: true,
         matrix,
         bias,
         shape: result,
@@ -194,7 +195,7 @@ fn matrix(
                     (channel * input_size + source, weight.data()[kernel + tap])
                 })
             });
-            matrix.push_row(row);
+            matrix.push_pattern(row);
         }
     }
     let bias = bias.map(|bias| {

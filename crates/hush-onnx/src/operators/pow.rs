@@ -82,6 +82,7 @@ fn powers(
 fn sparse(matrix: SparseMatrix, shape: Shape) -> Operator {
     Operator::Sparse(SparseLinear {
         name: "pow",
+        trained: false,
         matrix,
         bias: None,
         shape,

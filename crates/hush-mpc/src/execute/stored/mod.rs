@@ -20,7 +20,7 @@ use function::{binary_from_v1, binary_to_v1, function_from_v1, function_to_v1};
 const ELEMENTS_MOST: u64 = 1 << 28;
 
 /// The graph as bytes. Constants of linear layers and convolutions, and affine ones of more than one element, are left
-/// out: they are private, and only their shapes are written.
+/// out: they are private, and only their shapes and places are written.
 ///
 /// # Errors
 /// If an operator is newer than this form.
@@ -199,20 +199,27 @@ fn operator_to_v1(operator: &Operator) -> Option<GraphOperatorV1> {
             dilations: wide(&convolution.dilations),
             groups: convolution.groups as u64,
         },
-        Operator::Sparse(sparse) => GraphOperatorV1::Sparse {
-            name: sparse.name.to_owned(),
-            columns: sparse.matrix.columns() as u64,
-            rows: (0..sparse.matrix.rows())
-                .map(|row| {
-                    let entries = sparse.matrix.row(row);
-                    entries
-                        .map(|(column, value)| (column as u32, value))
-                        .collect()
-                })
-                .collect(),
-            bias: sparse.bias.clone(),
-            shape: wide(sparse.shape.dimensions()),
-        },
+        Operator::Sparse(sparse) => {
+            let known = |value: f64| if sparse.trained { 0.0 } else { value };
+            GraphOperatorV1::Sparse {
+                name: sparse.name.to_owned(),
+                trained: sparse.trained,
+                columns: sparse.matrix.columns() as u64,
+                rows: (0..sparse.matrix.rows())
+                    .map(|row| {
+                        let entries = sparse.matrix.row(row);
+                        entries
+                            .map(|(column, value)| (column as u32, known(value)))
+                            .collect()
+                    })
+                    .collect(),
+                bias: sparse
+                    .bias
+                    .as_ref()
+                    .map(|bias| bias.iter().map(|&value| known(value)).collect()),
+                shape: wide(sparse.shape.dimensions()),
+            }
+        }
         Operator::Affine { scale, offset } => {
             let both = scale.as_scalar().is_some() && offset.as_scalar().is_some();
             let stored = if both { public } else { private };
@@ -284,6 +291,7 @@ fn operator_from_v1(
         }),
         GraphOperatorV1::Sparse {
             name: _,
+            trained,
             columns,
             rows,
             bias,
@@ -301,10 +309,13 @@ fn operator_from_v1(
                 if twice || taken.last().is_some_and(|&last| last as usize >= columns) {
                     return None;
                 }
-                matrix.push_row(
-                    row.into_iter()
-                        .map(|(column, value)| (column as usize, value)),
-                );
+                let row = row
+                    .into_iter()
+                    .map(|(column, value)| (column as usize, value));
+                match trained {
+                    true => matrix.push_pattern(row),
+                    false => matrix.push_row(row),
+                }
             }
             let shape = budget.shape(&shape)?;
             if shape.size() != matrix.rows() {
@@ -312,6 +323,7 @@ fn operator_from_v1(
             }
             Operator::Sparse(SparseLinear {
                 name: "sparse",
+                trained,
                 matrix,
                 bias,
                 shape,

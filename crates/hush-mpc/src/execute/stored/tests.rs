@@ -74,6 +74,7 @@ fn graph() -> Graph {
     add(
         Operator::Sparse(SparseLinear {
             name: "pad",
+            trained: false,
             matrix: SparseMatrix::selection(144, (0..72).map(|i| 2 * i)),
             bias: Some(vec![0.5; 72]),
             shape: Shape::new(vec![72]).unwrap(),
@@ -102,6 +103,19 @@ fn graph() -> Graph {
             weight: tensor(&[3, 144]),
             bias: Some(tensor(&[3])),
         },
+        false,
+    );
+    let mut matrix = SparseMatrix::empty(3);
+    matrix.push_pattern([(0, 0.0), (2, 1.5)]);
+    matrix.push_pattern([(1, -0.5)]);
+    add(
+        Operator::Sparse(SparseLinear {
+            name: "convolution_transpose",
+            trained: true,
+            matrix,
+            bias: Some(vec![0.25, -0.25]),
+            shape: Shape::new(vec![2]).unwrap(),
+        }),
         false,
     );
     let soft = add(Operator::Softmax { axis: 0 }, false);
