@@ -89,6 +89,14 @@ pub enum MpcError {
         /// What is not supported, and what to do.
         reason: String,
     },
+    /// A calculation that is not one.
+    #[error("{place}: {reason}")]
+    Calculation {
+        /// The statement or the name.
+        place: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// Stored shares that cannot be read.
     #[error("stored shares: {reason}")]
     Stored {

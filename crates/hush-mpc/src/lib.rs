@@ -6,8 +6,8 @@
 //! Where to start: [`Protocol`] is what a way of sharing offers, a handful of kernels; [`protocol::rep3`],
 //! [`protocol::pond`] and [`protocol::securenn`] are such ways. [`Secret`] is a tensor of shared fixed-point
 //! numbers and [`operations`] is what one does with it, written once for all protocols. [`execute`] runs a
-//! [`hush_graph::Graph`], [`training`] trains. A [`link::Link`] carries messages; a [`Session`] adds
-//! common randomness.
+//! [`hush_graph::Graph`], [`training`] trains, and a [`calculation`] is a checked program of all that. A
+//! [`link::Link`] carries messages; a [`Session`] adds common randomness.
 //!
 //! # Costs
 //!
@@ -52,6 +52,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calculation;
 mod error;
 pub mod execute;
 mod fixed;

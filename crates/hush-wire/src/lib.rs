@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod calculation;
 mod ciphertexts;
 mod envelope;
 mod error;
@@ -35,6 +36,9 @@ mod reader;
 mod secret_key;
 mod writer;
 
+pub use calculation::{
+    CalculationKeptV1, CalculationOutputV1, CalculationV1, LayerV1, StatementV1,
+};
 pub use ciphertexts::{
     CiphertextShapeV1, CiphertextV1, CiphertextsHeaderV1, CiphertextsReader, CiphertextsWriter,
     DirectionV1, FormV1, PartV1,

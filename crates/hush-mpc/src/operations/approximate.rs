@@ -139,7 +139,8 @@ pub(crate) fn exp_bounded<W: Word>(
     let below = x.negate().add_public(&*protocol, &[most])?;
     // Finer than x, as far as there is room, since a unit of z is one of the result's logarithm.
     let room = (W::BITS - 2).saturating_sub(below.fixed().width() + 20);
-    let below = super::rescale(protocol, &below, fixed.fraction_bits + room.min(8))?;
+    let finer = room.min(8).min(inner.saturating_sub(fixed.fraction_bits));
+    let below = super::rescale(protocol, &below, fixed.fraction_bits + finer)?;
     let z = super::multiply_public(protocol, &below, &[std::f64::consts::LOG2_E])?;
     // Rounding may have brought it below zero by a unit.
     let z = z.add_public(&*protocol, &[z.fixed().unit()])?;

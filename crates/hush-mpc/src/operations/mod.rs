@@ -9,10 +9,11 @@ mod comparison;
 mod normal;
 mod order;
 mod piecewise;
+mod pool;
 mod product;
 
 pub use approximate::{exp, log_softmax, polynomial, softmax};
-pub(crate) use arithmetic::check_product;
+pub(crate) use arithmetic::{broadcast, check_product};
 pub use arithmetic::{divide_public, multiply, multiply_public, multiply_to, rescale, square};
 pub use comparison::{
     absolute, clip, equal, is_negative, leaky_relu, less, maximum, minimum, relu, select, within,
@@ -20,5 +21,7 @@ pub use comparison::{
 pub use normal::{divide, inverse_square_root, logarithm, reciprocal, square_root};
 pub use order::{arg_max, largest, max_along, sort, top};
 pub use piecewise::{Piece, Piecewise, piecewise, sigmoid_five, sigmoid_three};
+pub use pool::{average_pool, gather_along, max_pool, shuffle};
+pub(crate) use pool::{pooled, windows};
 pub(crate) use product::ConvolutionMap;
 pub use product::{Convolution2d, convolve, matrix_product, matrix_product_to};

@@ -2,40 +2,13 @@
 
 use hush_simd::words::Word;
 
-use crate::operations;
+use crate::operations::{self, pooled, windows};
 use crate::{Bits, Fixed, MpcError, Protocol, Secret, Share};
 
 /// The bits of a max pool's tree of comparisons: for each level which of two neighbours is larger.
 pub(super) struct PoolTrace {
     levels: Vec<(usize, Bits)>,
     shape: Vec<usize>,
-}
-
-/// `[samples, channels, rows, columns]` with the elements of each window next to each other: sources of
-/// `[windows, size]`.
-fn windows(shape: &[usize], [rows, columns]: [usize; 2]) -> Vec<usize> {
-    let (planes, height, width) = (shape[0] * shape[1], shape[2], shape[3]);
-    let mut sources = Vec::with_capacity(planes * height * width);
-    for plane in 0..planes {
-        for y in (0..height).step_by(rows) {
-            for x in (0..width).step_by(columns) {
-                for row in 0..rows {
-                    let start = (plane * height + y + row) * width + x;
-                    sources.extend(start..start + columns);
-                }
-            }
-        }
-    }
-    sources
-}
-
-fn pooled(shape: &[usize], window: [usize; 2]) -> Vec<usize> {
-    vec![
-        shape[0],
-        shape[1],
-        shape[2] / window[0],
-        shape[3] / window[1],
-    ]
 }
 
 /// Back from `[windows, size]` to the shape before.
