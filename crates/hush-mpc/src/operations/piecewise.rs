@@ -314,7 +314,7 @@ pub fn piecewise<W: Word>(
     ))
 }
 
-/// `min(max(x + 1/2, 0), 1)`: the sigmoid in three pieces, off by at most 0.12; for training.
+/// `min(max(x + 1/2, 0), 1)`: the sigmoid in three pieces, off by up to 0.38 (at ±1/2); for training.
 pub fn sigmoid_three<W: Word>(
     protocol: &mut dyn Protocol<W>,
     x: &Secret<W>,

@@ -41,7 +41,7 @@ pub enum LayerSpec {
 /// How a sigmoid is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigmoidKind {
-    /// Three linear pieces, off by at most 0.12; the cheapest.
+    /// Three linear pieces, off by up to 0.38 (at ±1/2); the cheapest.
     Three,
     /// Five linear pieces, off by at most 0.03.
     Five,
