@@ -1,13 +1,15 @@
 """The same things done with MLflow's package against its own server and ours, on every store; says where answers differ.
 
-usage: mlflow_compare.py FOLDER-OF-hush-server [sqlite|postgres|s3]...
+usage: mlflow_compare.py FOLDER-OF-hush-server [sqlite|postgres|s3|postgres-s3]...
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import tracking_servers as servers
@@ -27,10 +29,11 @@ ON_PURPOSE = {
 def answers(url, folder, name):
     out = Path(folder, f"{name}.json")
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "GIT_PYTHON_REFRESH": "quiet"}
-    with open(Path(folder, f"{name}.log"), "w") as log:
+    told = Path(folder, f"{name}-client.log")
+    with open(told, "w") as log:
         done = subprocess.run([sys.executable, HERE / "mlflow_scenario.py", url, out], stdout=log, stderr=log, cwd=folder, env=environment)
     if done.returncode:
-        raise SystemExit(f"error: the scenario fails against {name}:\n{Path(folder, f'{name}.log').read_text()[-4000:]}")
+        raise SystemExit(f"error: the scenario fails against {name}:\n{told.read_text()[-4000:]}")
     return {entry["step"]: entry["answer"] for entry in json.loads(out.read_text())}
 
 
@@ -44,9 +47,18 @@ def differences(theirs, ours):
         yield step, expected, found
 
 
+@contextlib.contextmanager
+def ours(server, store, folder):
+    """Our server with everything where `store` says: a database, an object store or both."""
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(servers.postgres()) if "postgres" in store else None
+        artifacts, environment = stack.enter_context(servers.s3(folder)) if "s3" in store else (None, None)
+        yield stack.enter_context(servers.hush(server, folder, store=place, artifacts=artifacts, environment=environment))
+
+
 def main():
     server = str(Path(sys.argv[1], "hush-server").resolve())
-    stores = sys.argv[2:] or ["sqlite", "postgres", "s3"]
+    stores = sys.argv[2:] or ["sqlite", "postgres", "s3", "postgres-s3"]
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         reference = os.environ.get("MLFLOW_REFERENCE")
@@ -59,20 +71,13 @@ def main():
                 Path(reference).write_text(json.dumps(theirs))
         for store in stores:
             own = tempfile.mkdtemp(dir=folder)
-            if store == "postgres":
-                with servers.postgres() as place, servers.hush(server, own, store=place) as (url, _):
-                    ours = answers(url, own, store)
-            elif store == "s3":
-                with servers.s3(own) as (place, environment), servers.hush(server, own, artifacts=place, environment=environment) as (url, _):
-                    ours = answers(url, own, store)
-            else:
-                with servers.hush(server, own) as (url, _):
-                    ours = answers(url, own, store)
-            found = list(differences(theirs, ours))
-            for step, expected, got in found:
+            with ours(server, store, own) as (url, _):
+                found = answers(url, own, store)
+            other = list(differences(theirs, found))
+            for step, expected, got in other:
                 print(f"{store}: {step}\n    MLflow: {json.dumps(expected)[:600]}\n    ours:   {json.dumps(got)[:600]}")
-            print(f"{store}: {len(ours)} answers, {len(found)} differ", flush=True)
-            wrong += len(found)
+            print(f"MLflow {version('mlflow')}, {store}: {len(found)} answers, {len(other)} differ", flush=True)
+            wrong += len(other)
     raise SystemExit(1 if wrong else 0)
 
 

@@ -3,11 +3,8 @@
 Run against two servers it shows where their answers differ: see mlflow_compare.py.
 """
 
-import json
-import math
 import os
 import re
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,49 +12,12 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException
 
-mlflow.set_tracking_uri(sys.argv[1])
-client = MlflowClient()
-ANSWERS = []
-NAMES = {}
-
-
-def plain(value):
-    """A value without what differs from server to server: ids by order of appearance, no times."""
-    if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return "NaN" if math.isnan(value) else value
-    if isinstance(value, (int, bool)) or value is None:
-        return value
-    text = str(value)
-    text = re.sub(r"m-[0-9a-f]{32}|a-[0-9a-f]{32}|d-[0-9a-f]{32}|tr-[0-9a-f]{32}|[0-9a-f]{32}", known, text)
-    return re.sub(r"[a-z]+-[a-z]+-\d+\b", "<name>", text)
-
-
-def known(match):
-    return NAMES.setdefault(match.group(0), f"<id{len(NAMES)}>")
-
-
-def note(step, value=None):
-    ANSWERS.append({"step": step, "answer": plain(value)})
-
-
-def refused(step, call):
-    """Notes with which code and text something is refused."""
-    try:
-        call()
-        note(step, "allowed")
-    except MlflowException as error:
-        text = str(error).split("Error: (")[0].strip()
-        text = re.sub(r"BAD_REQUEST: |Response: .*", "", text)
-        text = re.sub(r"Valid (keys|values|entity types) are.*|not one of.*", "…", text, flags=re.S)
-        note(step, [error.error_code, text])
+from mlflow_answers import MODERN, client, listed, note, pages, refused, write
+from mlflow_files import files
+from mlflow_genai import evaluation, prompts, traces
+from mlflow_models import models
 
 
 def experiment(entity):
@@ -235,133 +195,48 @@ def fluent():
     note("by dataset", [r.info.run_name for r in datasets])
 
 
-def listed(run_id, path=None):
-    files = []
-    for entry in client.list_artifacts(run_id, path):
-        files.append([entry.path, entry.is_dir, None if entry.path.endswith("png") else entry.file_size])
-        if entry.is_dir:
-            files += listed(run_id, entry.path)
-    return files
+def system_metrics():
+    """Metrics of the machine, which MLflow's package takes in a thread of its own while a run goes on."""
+    mlflow.set_experiment("system")
+    mlflow.set_system_metrics_sampling_interval(0.2)
+    mlflow.set_system_metrics_samples_before_logging(1)
+    with mlflow.start_run(log_system_metrics=True) as active:
+        time.sleep(1.5)
+    mlflow.set_system_metrics_sampling_interval(None)
+    mlflow.set_system_metrics_samples_before_logging(None)
+    got = client.get_run(active.info.run_id)
+    note("system metrics", sorted(key for key in got.data.metrics if key.startswith("system/")))
+    values = client.get_metric_history(active.info.run_id, "system/system_memory_usage_megabytes")
+    note("taken more than once", [len(values) > 2, [value.step for value in values[:3]]])
 
 
-def models():
-    from sklearn.datasets import load_iris
-    from sklearn.linear_model import LogisticRegression
-
-    mlflow.set_experiment("models")
-    mlflow.sklearn.autolog(log_datasets=True, silent=True)
-    x, y = load_iris(return_X_y=True, as_frame=True)
-    with mlflow.start_run(run_name="auto") as active:
-        model = LogisticRegression(max_iter=200).fit(x, y)
-    mlflow.sklearn.autolog(disable=True)
-    got = mlflow.get_run(active.info.run_id)
-    note("autolog", [sorted(got.data.metrics), got.data.params["max_iter"], len(got.inputs.dataset_inputs), len(got.outputs.model_outputs)])
-    with mlflow.start_run(run_name="logged") as active:
-        info = mlflow.sklearn.log_model(model, name="net", input_example=x.head(2), registered_model_name="iris")
-        mlflow.log_metric("score", 0.9, model_id=info.model_id)
-    logged = mlflow.get_logged_model(info.model_id)
-    note("logged model", [logged.name, str(logged.status), logged.source_run_id == active.info.run_id, [m.key for m in logged.metrics or []], sorted(k for k in logged.tags if not k.startswith("mlflow.source") and k != "mlflow.user")])
-    found = client.search_logged_models([logged.experiment_id], filter_string="name = 'net'")
-    note("search logged", [m.name for m in found])
-    note("by metric", [m.name for m in client.search_logged_models([logged.experiment_id], filter_string="metrics.score > 0.5", order_by=[{"field_name": "metrics.score", "ascending": False}])])
-    client.set_logged_model_tags(info.model_id, {"a": "b"})
-    client.delete_logged_model_tag(info.model_id, "a")
-    refused("no such model tag", lambda: client.delete_logged_model_tag(info.model_id, "a"))
-    refused("no such logged model", lambda: client.get_logged_model("m-" + "0" * 32))
-    mlflow.register_model(f"runs:/{active.info.run_id}/net", "iris")
-    client.set_registered_model_alias("iris", "champion", "1")
-    client.set_model_version_tag("iris", "1", "k", "v")
-    client.update_model_version("iris", "1", "the first")
-    client.update_registered_model("iris", "flowers")
-    client.set_registered_model_tag("iris", "team", "a")
-    client.transition_model_version_stage("iris", "2", "Staging")
-    model_of = client.get_registered_model("iris")
-    note("registered", [model_of.name, model_of.description, dict(model_of.tags), dict(model_of.aliases), sorted([v.version, v.current_stage] for v in model_of.latest_versions)])
-    version = client.get_model_version("iris", "1")
-    note("version", [version.version, version.description, dict(version.tags), version.aliases, version.status, version.current_stage, version.run_id == active.info.run_id])
-    for uri in ("models:/iris/1", "models:/iris@champion", "models:/iris/latest", "models:/iris/Staging", f"models:/{info.model_id}"):
-        loaded = mlflow.pyfunc.load_model(uri)
-        note(f"load {uri.replace(info.model_id, 'M')}", [int(v) for v in loaded.predict(x.head(3))])
-    refused("no such alias", lambda: client.get_model_version_by_alias("iris", "nobody"))
-    refused("no such version", lambda: client.get_model_version("iris", "9"))
-    refused("no such registered model", lambda: client.get_registered_model("nothing"))
-    refused("registered twice", lambda: client.create_registered_model("iris"))
-    refused("alias latest", lambda: client.set_registered_model_alias("iris", "latest", "1"))
-    refused("stage nowhere", lambda: client.transition_model_version_stage("iris", "1", "Nowhere"))
-    refused("name with slash", lambda: client.create_registered_model("a/b"))
+def many():
+    """More of everything than one page of the server holds."""
+    made = mlflow.set_experiment("many")
+    for index in range(1005):
+        client.create_run(made.experiment_id, start_time=1000 + index, run_name=f"r{index}")
+    names, count = pages(client.search_runs, lambda r: r.info.run_name, experiment_ids=[made.experiment_id], order_by=["attributes.start_time ASC"])
+    note("many runs", [count, len(names), names[:2], names[-2:], len(set(names))])
+    note("many runs as a table", len(mlflow.search_runs([made.experiment_id])))
+    run_id = client.search_runs([made.experiment_id], max_results=1)[0].info.run_id
+    for start in range(0, 26_000, 1000):
+        client.log_batch(run_id, metrics=[Metric("v", index * 0.5, 1000 + index, index) for index in range(start, start + 1000)])
+    values = client.get_metric_history(run_id, "v")
+    note("long history", [len(values), values[-1].value, len({value.step for value in values})])
+    for index in range(105):
+        client.create_experiment(f"many-{index}")
+    note("many experiments", pages(client.search_experiments, lambda e: e.name, filter_string="name LIKE 'many-%'", max_results=50, order_by=["name ASC"]))
+    client.create_registered_model("many")
     for index in range(7):
-        client.create_registered_model(f"model-{index}", tags={"n": str(index)})
-    names, token = [], None
-    while True:
-        page = client.search_registered_models(max_results=3, page_token=token)
-        names += [m.name for m in page]
-        token = page.token
-        if not token:
-            break
-    note("registered pages", names)
-    note("search registered", [m.name for m in client.search_registered_models("name LIKE 'model-%' and tags.n = '3'")])
-    note("search versions", [v.version for v in client.search_model_versions("name = 'iris'", order_by=["version_number ASC"])])
-    note("by run", sorted(v.version for v in client.search_model_versions(f"run_id = '{active.info.run_id}'")))
-    client.copy_model_version("models:/iris/1", "copied")
-    copied = client.get_model_version("copied", "1")
-    note("copied", [copied.name, copied.version, re.sub(r"m-[0-9a-f]+", "M", copied.source)])
-    client.rename_registered_model("model-0", "renamed-model")
-    client.delete_model_version("iris", "2")
-    note("left", [v.version for v in client.search_model_versions("name = 'iris'")])
-    client.delete_registered_model_alias("iris", "champion")
-    client.delete_registered_model("model-1")
-    note("latest", sorted([v.version, v.current_stage] for v in client.get_latest_versions("iris")))
-    note("uri", re.sub(r"m-[0-9a-f]+|\d+/models", "M", client.get_model_version_download_uri("iris", "1")))
-
-
-def prompts():
-    mlflow.genai.register_prompt("greet", "Hello {{name}}", commit_message="first", tags={"a": "b"})
-    mlflow.genai.register_prompt("greet", "Hi {{name}}")
-    note("prompt", [mlflow.genai.load_prompt("prompts:/greet/1").template, mlflow.genai.load_prompt("prompts:/greet/2").version])
-    note("models without prompts", "greet" in [m.name for m in client.search_registered_models()])
-    note("prompts", [p.name for p in mlflow.genai.search_prompts()])
-
-
-def traces():
-    made = mlflow.set_experiment("traces")
-
-    @mlflow.trace
-    def inner(a):
-        return a + 1
-
-    @mlflow.trace(name="outer", attributes={"k": "v"})
-    def outer(a):
-        mlflow.update_current_trace(tags={"user": "me"})
-        return inner(a) * 2
-
-    outer(3)
-    mlflow.flush_trace_async_logging()
-    found, deadline = [], time.time() + 20
-    while not found and time.time() < deadline:
-        found = mlflow.search_traces(locations=[made.experiment_id], return_type="list")
-    trace = client.get_trace(found[0].info.trace_id)
-    note("trace", [trace.info.state, trace.info.tags.get("user"), trace.info.request_preview, trace.info.response_preview, sorted(s.name for s in trace.data.spans)])
-    note("span values", sorted([str(s.inputs), str(s.outputs)] for s in trace.data.spans))
-    client.set_trace_tag(trace.info.trace_id, "x", "y")
-    note("by tag", len(mlflow.search_traces(locations=[made.experiment_id], filter_string="tags.x = 'y'", return_type="list")))
-    note("by name", len(mlflow.search_traces(locations=[made.experiment_id], filter_string="trace.name = 'outer'", return_type="list")))
-    client.delete_trace_tag(trace.info.trace_id, "x")
-    mlflow.log_feedback(trace_id=trace.info.trace_id, name="good", value=True)
-    note("feedback", [[a.name, a.feedback.value] for a in client.get_trace(trace.info.trace_id).info.assessments])
-    note("deleted", client.delete_traces(made.experiment_id, trace_ids=[trace.info.trace_id]))
-
-
-def evaluation():
-    from mlflow.genai.datasets import create_dataset, delete_dataset, get_dataset
-
-    made = mlflow.set_experiment("evaluation")
-    dataset = create_dataset(name="questions", experiment_id=[made.experiment_id], tags={"a": "b"})
-    dataset.merge_records([{"inputs": {"q": "1"}, "expectations": {"a": "x"}}, {"inputs": {"q": "2"}}])
-    dataset.merge_records([{"inputs": {"q": "1"}, "expectations": {"b": "y"}}])
-    again = get_dataset(dataset_id=dataset.dataset_id)
-    frame = again.to_df()
-    note("dataset", [again.name, again.tags.get("a"), sorted(str(v) for v in frame["inputs"]), sorted(str(v) for v in frame["expectations"])])
-    delete_dataset(dataset_id=dataset.dataset_id)
+        client.create_model_version("many", f"mlflow-artifacts:/{made.experiment_id}/{run_id}/artifacts/model{index}", run_id)
+    found = pages(client.search_model_versions, lambda v: v.version, filter_string="name = 'many'", max_results=3, order_by=["version_number DESC"])
+    note("many versions", found)
+    if MODERN:
+        for index in range(7):
+            client.create_logged_model(made.experiment_id, f"net{index}")
+        order = [{"field_name": "name", "ascending": True}]
+        found = pages(client.search_logged_models, lambda m: m.name, experiment_ids=[made.experiment_id], max_results=3, order_by=order)
+        note("many logged models", found)
 
 
 def main():
@@ -370,13 +245,14 @@ def main():
     refusals(made[1])
     history(made[2])
     fluent()
+    system_metrics()
+    files()
     models()
-    for part in (prompts, traces, evaluation):
-        try:
-            part()
-        except Exception as error:
-            note(part.__name__, f"{type(error).__name__}: {error}")
-    Path(sys.argv[2]).write_text(json.dumps(ANSWERS, indent=1))
+    prompts()
+    traces()
+    evaluation()
+    many()
+    write()
 
 
 if __name__ == "__main__":

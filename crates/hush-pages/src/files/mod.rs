@@ -1,7 +1,7 @@
 //! Files of runs and logged models: a tree to walk, previews, downloads.
 //!
 //! What somebody uploaded is never a page of ours: text is shown as text, pictures and HTML come from an address of their own
-//! whose policy is a sandbox without scripts, everything else is only downloaded.
+//! whose policy is a sandbox without scripts and styles, everything else is only downloaded.
 
 mod preview;
 
@@ -29,9 +29,8 @@ use preview::{Kind, SHOWN, preview};
 /// Files of a folder that are listed.
 const LISTED: usize = 2000;
 
-/// What browsers may do with a file that somebody uploaded.
-const SANDBOX: &str =
-    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
+/// What browsers may do with a file that somebody uploaded. Pictures that pages show as such do not ask it.
+const SANDBOX: &str = "sandbox; default-src 'none'; img-src data:; frame-ancestors 'self'";
 
 /// Whose files, and where they are shown.
 struct Place {

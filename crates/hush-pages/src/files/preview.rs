@@ -72,7 +72,7 @@ pub(super) fn preview(files: &Files) -> Markup {
             (Kind::Picture(_), _) => { div.picture { img src=(raw) alt=(path) loading="lazy"; } }
             (Kind::Html, _) => {
                 iframe.page sandbox="" src=(raw) title=(path) loading="lazy" referrerpolicy="no-referrer" {}
-                p.note { "Shown without its scripts." }
+                p.note { "Shown without its scripts and styles." }
             }
             (Kind::Json, Some((text, true))) => { (json(text)) }
             (Kind::Table(separator), Some((text, whole))) => { (table(text, separator, *whole)) }

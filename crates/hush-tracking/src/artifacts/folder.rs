@@ -1,4 +1,5 @@
-//! Artifacts in a folder. Files are written beside their place and renamed, so that none is there by half.
+//! Artifacts in a folder. Files are written beside their place, brought to the disk and renamed, so that none is there by half
+//! and what was acknowledged stays.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,6 +20,8 @@ const PIECE: usize = 512 << 10;
 const PIECES: usize = 4;
 /// Pieces that wait for a slow disk; each is what one read from the network gave.
 const WAITING: usize = 64;
+/// Bytes after which a file is brought to the disk while more of it comes, so that little is left to do at its end.
+const BEHIND: usize = 16 << 20;
 
 /// A folder.
 #[derive(Clone)]
@@ -170,6 +173,18 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Deletes uploads that nobody has gone on with since a time.
+    pub(super) async fn sweep(&self, since: i64) -> Result<()> {
+        let root = self.root.clone();
+        let swept = move || {
+            sweep(&root, since)
+                .map_err(|error| TrackingError::internal("uploads that were left", &error))
+        };
+        blocking(swept).await
+    }
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -202,17 +217,116 @@ fn write(beside: &Path, place: &Path, mut pieces: mpsc::Receiver<Option<Bytes>>)
         .write(true)
         .create_new(true)
         .open(beside)?;
+    let mut behind = None;
+    let mut waiting = 0;
     loop {
-        match pieces.blocking_recv() {
-            Some(Some(piece)) => file.write_all(&piece)?,
+        let piece = match pieces.blocking_recv() {
+            Some(Some(piece)) => piece,
             Some(None) => break,
             None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        file.write_all(&piece)?;
+        waiting += piece.len();
+        if waiting >= BEHIND {
+            waiting = 0;
+            let thread: &Flusher = match &mut behind {
+                Some(thread) => thread,
+                none => none.insert(Flusher::start(file.try_clone()?)),
+            };
+            thread.flush();
         }
     }
-    if let Some(folder) = place.parent() {
-        fs::create_dir_all(folder)?;
+    if let Some(thread) = behind {
+        thread.finish()?;
     }
-    fs::rename(beside, place)
+    file.sync_all()?;
+    let Some(folder) = place.parent() else {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    };
+    // Folders that are new have to be on the disk too, each in the one above it.
+    let mut changed = vec![folder];
+    changed.extend(
+        folder
+            .ancestors()
+            .take_while(|folder| !folder.exists())
+            .filter_map(Path::parent),
+    );
+    fs::create_dir_all(folder)?;
+    fs::rename(beside, place)?;
+    changed.into_iter().try_for_each(sync_folder)
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere folders cannot be opened, and the file system sees to them.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A thread that brings to the disk what has been written of a file.
+struct Flusher {
+    wake: std::sync::mpsc::SyncSender<()>,
+    thread: std::thread::JoinHandle<io::Result<()>>,
+}
+
+impl Flusher {
+    fn start(file: File) -> Self {
+        let (wake, woken) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::spawn(move || woken.iter().try_for_each(|()| file.sync_data()));
+        Self { wake, thread }
+    }
+
+    fn flush(&self) {
+        // If it has not come round to the last time yet, that time will do.
+        let _ = self.wake.try_send(());
+    }
+
+    /// What went wrong: the system says so once, to whoever asks first.
+    fn finish(self) -> io::Result<()> {
+        drop(self.wake);
+        let done = self.thread.join();
+        done.unwrap_or_else(|_| Err(io::Error::other("a thread that writes to the disk ended")))
+    }
+}
+
+/// When something was changed last, in milliseconds since 1970; now if the system cannot say.
+fn changed(metadata: &fs::Metadata) -> i64 {
+    let modified = metadata.modified().ok();
+    let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or(i64::MAX, |since| since.as_millis() as i64)
+}
+
+/// Deletes uploads below a root that nobody has gone on with since a time.
+fn sweep(root: &Path, since: i64) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(OWN) {
+            continue;
+        }
+        let metadata = entry.metadata()?;
+        if metadata.is_file() && changed(&metadata) < since {
+            fs::remove_file(entry.path())?;
+        }
+        if !metadata.is_dir() {
+            continue;
+        }
+        for upload in fs::read_dir(entry.path())? {
+            let upload = upload?;
+            let mut last = changed(&upload.metadata()?);
+            for part in fs::read_dir(upload.path())? {
+                last = last.max(changed(&part?.metadata()?));
+            }
+            if last < since {
+                fs::remove_dir_all(upload.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn open(place: &Path, path: &ArtifactPath) -> Result<(File, u64)> {

@@ -102,6 +102,14 @@ impl Artifacts {
             Self::Remote(remote) => remote.delete(path).await,
         }
     }
+
+    /// Deletes uploads, whole or in parts, that nobody has gone on with since a time in milliseconds since 1970.
+    pub(crate) async fn sweep(&self, since: i64) -> Result<()> {
+        match self {
+            Self::Folder(folder) => folder.sweep(since).await,
+            Self::Remote(remote) => remote.sweep(since).await,
+        }
+    }
 }
 
 fn absent(path: &ArtifactPath) -> TrackingError {
@@ -206,18 +214,38 @@ mod tests {
         assert!(artifacts.list(&path("0")).await.unwrap().is_empty());
     }
 
+    /// Uploads in parts that nobody finishes go, and nothing else.
+    async fn forgets_what_was_left(artifacts: Artifacts) {
+        let part = ArtifactPath::own(&["0a", "00001"]);
+        artifacts.upload(&part, Body::from("x")).await.unwrap();
+        let kept = path("0/kept/file");
+        artifacts.upload(&kept, Body::from("x")).await.unwrap();
+        let now = crate::time::now();
+        artifacts.sweep(now - 60_000).await.unwrap();
+        assert!(artifacts.download(&part, Part::All).await.is_ok());
+        artifacts.sweep(now + 60_000).await.unwrap();
+        assert!(artifacts.download(&part, Part::All).await.is_err());
+        assert!(artifacts.download(&kept, Part::All).await.is_ok());
+    }
+
     #[tokio::test]
     async fn a_folder_keeps_files() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Artifacts::open(folder.path().to_str().unwrap()).unwrap();
         keeps_and_gives_back(open()).await;
         keeps_no_halves(open()).await;
+        // What a server that was killed in the middle of an upload leaves.
+        let left = folder.path().join(format!("{}-1", path::OWN));
+        std::fs::write(&left, "x").unwrap();
+        forgets_what_was_left(open()).await;
+        assert!(!left.exists());
     }
 
     #[tokio::test]
     async fn an_object_store_keeps_files() {
         keeps_and_gives_back(Artifacts::open("memory:///artifacts").unwrap()).await;
         keeps_no_halves(Artifacts::open("memory:///artifacts").unwrap()).await;
+        forgets_what_was_left(Artifacts::open("memory:///artifacts").unwrap()).await;
     }
 
     #[cfg(unix)]

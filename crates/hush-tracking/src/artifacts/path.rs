@@ -33,10 +33,18 @@ impl ArtifactPath {
         Ok(Self(names))
     }
 
+    /// Reads a path that a caller names below something: none from the top of a disk.
+    pub(crate) fn below(path: &str) -> Result<Self, TrackingError> {
+        if path.starts_with('/') {
+            return Err(TrackingError::invalid("Invalid path"));
+        }
+        Self::parse(path)
+    }
+
     /// A path below this one.
     pub(crate) fn join(&self, path: &str) -> Result<Self, TrackingError> {
         let mut names = self.0.clone();
-        names.extend(Self::parse(path)?.0);
+        names.extend(Self::below(path)?.0);
         Ok(Self(names))
     }
 
@@ -140,6 +148,10 @@ mod tests {
                 normal,
                 "{good}"
             );
+        }
+        assert!(ArtifactPath::below("a/b").is_ok());
+        for bad in ["/etc/passwd", "//a", "a/../b"] {
+            assert!(ArtifactPath::below(bad).is_err(), "{bad}");
         }
     }
 }

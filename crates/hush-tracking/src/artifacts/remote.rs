@@ -1,5 +1,6 @@
 //! Artifacts in an object store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,7 +8,7 @@ use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use object_store::path::{Path as Location, PathPart};
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
 
 use super::{ArtifactPath, Download, Part, Result, absent, percent_decoded};
@@ -202,6 +203,38 @@ impl Remote {
             .delete(&location)
             .await
             .map_err(|error| failed(path, error))
+    }
+
+    pub(super) async fn sweep(&self, since: i64) -> Result<()> {
+        let own = self.location(&ArtifactPath::own(&[]));
+        let failed = |error| TrackingError::internal("the object store", &error);
+        let parts: Vec<ObjectMeta> = self
+            .store
+            .list(Some(&own))
+            .try_collect()
+            .await
+            .map_err(failed)?;
+        let mut uploads: BTreeMap<String, Vec<ObjectMeta>> = BTreeMap::new();
+        for part in parts {
+            let upload = part
+                .location
+                .prefix_match(&own)
+                .and_then(|mut rest| rest.next());
+            if let Some(upload) = upload {
+                let upload = upload.as_ref().to_owned();
+                uploads.entry(upload).or_default().push(part);
+            }
+        }
+        for parts in uploads.values() {
+            let late = |part: &ObjectMeta| part.last_modified.timestamp_millis() >= since;
+            if parts.iter().any(late) {
+                continue;
+            }
+            for part in parts {
+                self.store.delete(&part.location).await.map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 }
 

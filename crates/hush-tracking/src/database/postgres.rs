@@ -23,6 +23,7 @@ const STATEMENTS: usize = 256;
 
 pub(super) struct Postgres {
     config: Config,
+    connector: tls::Connector,
     spare: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
 }
@@ -42,11 +43,13 @@ impl Postgres {
 
     /// A database whose tables nobody looks at before it is used.
     pub(super) fn source(uri: &str) -> Result<Self> {
+        let (uri, connector) = tls::connector(uri)?;
         let config: Config = uri.parse().map_err(|error| {
             TrackingError::invalid(format!("the store's address cannot be read: {error}"))
         })?;
         Ok(Self {
             config,
+            connector,
             spare: Arc::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
         })
@@ -62,7 +65,7 @@ impl Postgres {
         let spare = lock(&self.spare).pop();
         let mut connection = match spare {
             Some(connection) if !connection.client.is_closed() => connection,
-            _ => Connection::open(&self.config).await?,
+            _ => Connection::open(&self.config, &self.connector).await?,
         };
         let spare = Arc::clone(&self.spare);
         blocking(move || {
@@ -120,11 +123,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    async fn open(config: &Config) -> Result<Self> {
+    async fn open(config: &Config, connector: &tls::Connector) -> Result<Self> {
         let client = if config.get_ssl_mode() == SslMode::Disable {
             connected(config.connect(NoTls).await)?
         } else {
-            connected(config.connect(tls::connector()?).await)?
+            connected(config.connect(connector.clone()).await)?
         };
         client
             .batch_execute(

@@ -1,7 +1,8 @@
-//! TLS to PostgreSQL, if it offers that.
+//! TLS to PostgreSQL, as the address of the store asks for it.
 //!
-//! `sslmode=prefer` and `require` encrypt and do not ask who is there, as `libpq` has it; certificates are checked where
-//! `SSL_CERT_FILE` names those that sign them.
+//! `sslmode=prefer` (what holds if nothing is said) and `require` encrypt and do not ask who is there, as `libpq` has it.
+//! `verify-full` takes only a server whose certificate is for its name and signed by who is in the file of `sslrootcert`, or
+//! else by whom the system trusts. Such a file makes the other two ask as well.
 
 use std::future::Future;
 use std::io;
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use hyper_rustls::ConfigBuilderExt;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
@@ -20,30 +22,75 @@ use tokio_rustls::client::TlsStream;
 
 use super::Result;
 use crate::TrackingError;
+use crate::artifacts::percent_decoded;
 
-/// How connections are encrypted.
-pub(super) fn connector() -> Result<Connector> {
+/// Takes what is about certificates out of a store's address, which the rest of it goes without.
+///
+/// # Errors
+/// The address wants what there is not here, or its file of certificates cannot be read.
+pub(super) fn connector(uri: &str) -> Result<(String, Connector)> {
+    let (place, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let mut rest = Vec::new();
+    let (mut full, mut roots) = (false, None);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match (name, &*percent_decoded(value)) {
+            ("sslmode", "verify-full") => {
+                full = true;
+                rest.push("sslmode=require");
+            }
+            ("sslmode", "allow") => rest.push("sslmode=prefer"),
+            ("sslmode", "verify-ca") => {
+                return Err(TrackingError::invalid(
+                    "sslmode=verify-ca would take any server that somebody has a certificate for; write verify-full",
+                ));
+            }
+            ("sslcert" | "sslkey" | "sslcrl", _) => {
+                return Err(TrackingError::invalid(format!(
+                    "the store's address has `{name}`, which is not supported: accounts have passwords"
+                )));
+            }
+            ("sslrootcert", "system") => roots = None,
+            ("sslrootcert", file) => roots = Some(file.to_owned()),
+            _ => rest.push(pair),
+        }
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TrackingError::internal("TLS", &error))?;
-    let config = match std::env::var_os("SSL_CERT_FILE") {
-        Some(file) => {
-            let mut roots = RootCertStore::empty();
-            let certificates = CertificateDer::pem_file_iter(&file)
-                .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
-                .map_err(|error| {
-                    TrackingError::invalid(format!("SSL_CERT_FILE cannot be read: {error}"))
-                })?;
-            roots.add_parsable_certificates(certificates);
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-        None => builder
+    let builder = match (roots, full) {
+        (Some(file), _) => builder.with_root_certificates(read(&file)?),
+        (None, true) => builder
+            .with_native_roots()
+            .map_err(|error| TrackingError::internal("the system's certificates", &error))?,
+        (None, false) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider))),
     };
-    Ok(Connector(Arc::new(config)))
+    let uri = match rest.join("&") {
+        query if query.is_empty() => place.to_owned(),
+        query => format!("{place}?{query}"),
+    };
+    Ok((uri, Connector(Arc::new(builder.with_no_client_auth()))))
+}
+
+/// Reads a file of certificates.
+fn read(file: &str) -> Result<RootCertStore> {
+    let wrong = |reason: &dyn std::fmt::Display| {
+        TrackingError::invalid(format!(
+            "the certificates in `{file}` cannot be read: {reason}"
+        ))
+    };
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| wrong(&error))?;
+    roots.add_parsable_certificates(certificates);
+    if roots.is_empty() {
+        return Err(wrong(&"there is none"));
+    }
+    Ok(roots)
 }
 
 #[derive(Clone)]
@@ -165,5 +212,39 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_say_how_much_they_trust() {
+        let rest = |query: &str| connector(&format!("postgresql://u:p%40@h/d{query}"));
+        for (query, left) in [
+            ("", ""),
+            ("?sslmode=require", "?sslmode=require"),
+            (
+                "?sslmode=disable&options=-c%20a%3Db",
+                "?sslmode=disable&options=-c%20a%3Db",
+            ),
+            ("?sslmode=allow", "?sslmode=prefer"),
+            (
+                "?sslmode=verify-full&sslrootcert=system",
+                "?sslmode=require",
+            ),
+        ] {
+            let (uri, _) = rest(query).ok().unwrap();
+            assert_eq!(uri, format!("postgresql://u:p%40@h/d{left}"), "{query}");
+        }
+        for (query, told) in [
+            ("?sslmode=verify-ca", "verify-full"),
+            ("?sslcert=a.pem", "`sslcert`"),
+            ("?sslrootcert=/nowhere.pem", "/nowhere.pem"),
+        ] {
+            let error = rest(query).err().unwrap().to_string();
+            assert!(error.contains(told), "{query}: {error}");
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Sender {
         }
     }
 
-    pub(super) async fn send(&self, hook: &Target, happened: &Happened) -> Result<(u16, String)> {
+    pub(super) async fn send(&self, hook: &Target, message: &Message) -> Result<(u16, String)> {
         let uri = self.address(&hook.url)?;
         let client = self.client.get_or_init(|| {
             let builder = HttpsConnectorBuilder::new().with_native_roots().ok()?;
@@ -115,7 +115,7 @@ impl Sender {
         let client = client
             .as_ref()
             .ok_or_else(|| TrackingError::internal("webhooks", &"no certificates"))?;
-        let request = message(uri, hook, happened)?;
+        let request = message.request(uri, hook)?;
         let failed = |error: &dyn std::fmt::Display| {
             TrackingError::new(
                 ErrorCode::TemporarilyUnavailable,
@@ -146,29 +146,41 @@ pub(super) struct Target {
     secret: Option<String>,
 }
 
-fn message(uri: Uri, hook: &Target, happened: &Happened) -> Result<Request<Body>> {
-    let payload = json!({
-        "entity": happened.event.entity.to_ascii_lowercase(),
-        "action": happened.event.action.to_ascii_lowercase(),
-        "timestamp": time::write_moment(time::now()),
-        "data": happened.data,
-    })
-    .to_string();
-    let delivery = time::id()?;
-    let seconds = (time::now() / 1000).to_string();
-    let mut request = Request::post(uri)
-        .header("content-type", "application/json")
-        .header("x-mlflow-delivery-id", &delivery)
-        .header("x-mlflow-timestamp", &seconds);
-    if let Some(secret) = &hook.secret {
-        request = request.header(
-            "x-mlflow-signature",
-            signature(secret, &delivery, &seconds, &payload),
-        );
+/// What is sent, the same however often: those who are told know a message by its number.
+pub(super) struct Message {
+    delivery: String,
+    seconds: String,
+    payload: String,
+}
+
+impl Message {
+    pub(super) fn new(happened: &Happened) -> Result<Self> {
+        let payload = json!({
+            "entity": happened.event.entity.to_ascii_lowercase(),
+            "action": happened.event.action.to_ascii_lowercase(),
+            "timestamp": time::write_moment(time::now()),
+            "data": happened.data,
+        });
+        Ok(Self {
+            delivery: time::id()?,
+            seconds: (time::now() / 1000).to_string(),
+            payload: payload.to_string(),
+        })
     }
-    request
-        .body(Body::from(payload))
-        .map_err(|error| TrackingError::internal("a webhook", &error))
+
+    fn request(&self, uri: Uri, hook: &Target) -> Result<Request<Body>> {
+        let mut request = Request::post(uri)
+            .header("content-type", "application/json")
+            .header("x-mlflow-delivery-id", &self.delivery)
+            .header("x-mlflow-timestamp", &self.seconds);
+        if let Some(secret) = &hook.secret {
+            let signature = signature(secret, &self.delivery, &self.seconds, &self.payload);
+            request = request.header("x-mlflow-signature", signature);
+        }
+        request
+            .body(Body::from(self.payload.clone()))
+            .map_err(|error| TrackingError::internal("a webhook", &error))
+    }
 }
 
 /// HMAC-SHA256 of the message with its number and time, so that none can be repeated.
@@ -204,21 +216,27 @@ impl Tracking {
             Err(_) => return,
         };
         for target in targets {
-            let (tracking, happened) = (self.clone(), happened.clone());
-            tokio::spawn(async move {
-                for attempt in 1..=ATTEMPTS {
-                    match tracking.0.webhooks.send(&target, &happened).await {
-                        Ok((status, _)) if status < 500 && status != 429 => return,
-                        Ok((status, _)) => tracing::warn!(
-                            status,
-                            url = target.url,
-                            "a webhook answers with an error"
-                        ),
-                        Err(error) => tracing::warn!(%error, url = target.url, "a webhook fails"),
-                    }
-                    tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            match Message::new(&happened) {
+                Ok(message) => drop(tokio::spawn(self.clone().deliver(target, message))),
+                Err(error) => tracing::warn!(%error, url = target.url, "a webhook fails"),
+            }
+        }
+    }
+
+    /// Sends a message until it is taken or refused for good.
+    async fn deliver(self, target: Target, message: Message) {
+        for attempt in 1..=ATTEMPTS {
+            match self.0.webhooks.send(&target, &message).await {
+                Ok((status, _)) if status < 500 && status != 429 => return,
+                Ok((status, _)) => {
+                    let url = &target.url;
+                    tracing::warn!(status, url, "a webhook answers with an error");
                 }
-            });
+                Err(error) => tracing::warn!(%error, url = target.url, "a webhook fails"),
+            }
+            if attempt < ATTEMPTS {
+                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            }
         }
     }
 }

@@ -27,7 +27,8 @@ mod traces;
 mod versions;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 pub use batch::LogBatch;
 pub(crate) use evaluation::NewEvaluationDataset;
@@ -43,9 +44,9 @@ pub use versions::NewVersion;
 pub use webhooks::NewWebhook;
 pub(crate) use webhooks::webhook_page;
 
-use crate::TrackingError;
 use crate::artifacts::Artifacts;
 use crate::database::{Database, Location};
+use crate::{TrackingError, time};
 
 /// Where a store is, and what it allows.
 #[derive(Clone, Debug)]
@@ -97,6 +98,7 @@ impl Tracking {
             webhooks: delivery::Sender::new(&options.webhook_hosts)?,
         }));
         tracking.make_default_experiment().await?;
+        tokio::spawn(forget_uploads(Arc::downgrade(&tracking.0)));
         Ok(tracking)
     }
 
@@ -106,6 +108,22 @@ impl Tracking {
 
     pub(crate) fn artifacts(&self) -> &Artifacts {
         &self.0.artifacts
+    }
+}
+
+/// How long uploads wait for somebody to go on with them, and how often that is looked at.
+const UPLOADS: Duration = Duration::from_secs(86_400);
+const ROUND: Duration = Duration::from_secs(3600);
+
+/// Deletes uploads that nobody finished, for as long as there is a store.
+async fn forget_uploads(store: Weak<Inner>) {
+    while let Some(inner) = store.upgrade() {
+        let since = time::now() - UPLOADS.as_millis() as i64;
+        if let Err(error) = inner.artifacts.sweep(since).await {
+            tracing::warn!(%error, "uploads that nobody finished are still there");
+        }
+        drop(inner);
+        tokio::time::sleep(ROUND).await;
     }
 }
 

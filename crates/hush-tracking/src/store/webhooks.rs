@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Tracking;
-use super::delivery::{Happened, target};
+use super::delivery::{Happened, Message, target};
 use crate::database::{Row, Session, values};
 use crate::filter::{Ordered, Query};
 use crate::wire::{Page, Webhook, WebhookEvent, WebhookResult};
@@ -247,27 +247,21 @@ impl Tracking {
             "name": "example_model", "version": "1", "source": "models:/123", "run_id": "abcd1234abcd5678",
             "tags": {"example_key": "example_value"}, "description": "An example",
         });
-        Ok(
-            match self
-                .0
-                .webhooks
-                .send(&target, &Happened { event, data })
-                .await
-            {
-                Ok((status, body)) => WebhookResult {
-                    success: (200..300).contains(&status),
-                    response_status: Some(status),
-                    response_body: Some(body),
-                    error_message: None,
-                },
-                Err(error) => WebhookResult {
-                    success: false,
-                    response_status: None,
-                    response_body: None,
-                    error_message: Some(error.to_string()),
-                },
+        let message = Message::new(&Happened { event, data })?;
+        Ok(match self.0.webhooks.send(&target, &message).await {
+            Ok((status, body)) => WebhookResult {
+                success: (200..300).contains(&status),
+                response_status: Some(status),
+                response_body: Some(body),
+                error_message: None,
             },
-        )
+            Err(error) => WebhookResult {
+                success: false,
+                response_status: None,
+                response_body: None,
+                error_message: Some(error.to_string()),
+            },
+        })
     }
 }
 

@@ -6,4 +6,5 @@ mod permissions;
 mod postgres;
 mod search;
 mod support;
+mod webhooks;
 mod writes;

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 /// A database of its own.
 pub(crate) struct Database {
     pub(crate) address: String,
+    /// The certificate that signs the server's, which is for `localhost`.
+    pub(crate) authority: PathBuf,
+    /// The same for a server that is not this one.
+    pub(crate) stranger: PathBuf,
 }
 
 struct Server {
@@ -59,6 +63,37 @@ fn command(program: &Path) -> Command {
     command
 }
 
+/// A certificate authority's certificate, one that it signed with its key, and a stranger's.
+fn certificates(folder: &Path) {
+    let authority = || {
+        let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        (rcgen::Issuer::new(parameters, key), pem)
+    };
+    let (issuer, pem) = authority();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let signed = parameters.signed_by(&key, &issuer).unwrap();
+    for (name, text) in [
+        ("authority.pem", pem),
+        ("stranger.pem", authority().1),
+        ("server.pem", signed.pem()),
+        ("server.key", key.serialize_pem()),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    // PostgreSQL takes no key that others may read, and none that is somebody else's.
+    let key = folder.join("server.key");
+    let _ = Command::new("chmod").arg("600").arg(&key).status();
+    let _ = Command::new("chown")
+        .arg("65534:65534")
+        .arg(&key)
+        .stderr(Stdio::null())
+        .status();
+}
+
 impl Server {
     fn start() -> Option<Self> {
         let binaries = binaries()?;
@@ -81,6 +116,7 @@ impl Server {
         if !made.success() {
             return None;
         }
+        certificates(folder.path());
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .ok()?
             .local_addr()
@@ -91,6 +127,8 @@ impl Server {
             .arg(folder.path())
             .arg("-D")
             .arg(&data)
+            .args(["-c", "ssl=on", "-c", "ssl_cert_file=../server.pem"])
+            .args(["-c", "ssl_key_file=../server.key"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -138,17 +176,78 @@ impl Database {
         let made = tokio::task::spawn_blocking(|| {
             let server = SERVER.get_or_init(server).as_ref()?;
             let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
-            server.create(&name).then(|| {
-                format!(
+            let place = |name: &str| server.folder.path().join(name);
+            server.create(&name).then(|| Self {
+                address: format!(
                     "postgresql://hush@127.0.0.1:{}/{name}?sslmode=disable",
                     server.port
-                )
+                ),
+                authority: place("authority.pem"),
+                stranger: place("stranger.pem"),
             })
         });
-        let address = made.await.ok().flatten();
-        if address.is_none() {
+        let made = made.await.ok().flatten();
+        if made.is_none() {
             println!("PostgreSQL is not installed: tested on SQLite only");
         }
-        address.map(|address| Self { address })
+        made
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_looked_at_where_the_address_says_so() {
+    let Some(database) = Database::make().await else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |host: &str, query: &str| {
+        let plain = database.address.split_once('?').unwrap().0;
+        let options = hush_tracking::TrackingOptions {
+            store: format!("{}?{query}", plain.replace("127.0.0.1", host)),
+            artifacts: folder.path().to_str().unwrap().into(),
+            webhook_hosts: Vec::new(),
+            upgrade: false,
+        };
+        hush_tracking::Tracking::open(options).await.map(drop)
+    };
+    let own = database.authority.display();
+    for (host, query) in [
+        ("127.0.0.1", "sslmode=require".to_owned()),
+        ("127.0.0.1", "sslmode=prefer".to_owned()),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={own}"),
+        ),
+        ("localhost", format!("sslmode=require&sslrootcert={own}")),
+    ] {
+        let opened = open(host, &query).await;
+        assert!(opened.is_ok(), "{host} {query}: {opened:?}");
+    }
+    for (what, host, query) in [
+        (
+            "another name",
+            "127.0.0.1",
+            format!("sslmode=verify-full&sslrootcert={own}"),
+        ),
+        (
+            "another authority",
+            "localhost",
+            format!(
+                "sslmode=verify-full&sslrootcert={}",
+                database.stranger.display()
+            ),
+        ),
+        (
+            "nobody the system knows",
+            "localhost",
+            "sslmode=verify-full&sslrootcert=system".to_owned(),
+        ),
+        (
+            "half a check",
+            "localhost",
+            format!("sslmode=verify-ca&sslrootcert={own}"),
+        ),
+    ] {
+        assert!(open(host, &query).await.is_err(), "{what}");
     }
 }

@@ -94,6 +94,12 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// The same of another server.
+    pub(crate) fn with(&self, router: Router) -> Self {
+        let caller = self.caller.clone();
+        Self { router, caller }
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>) {
         let mut request = request;
         request.extensions_mut().insert(self.caller.clone());
