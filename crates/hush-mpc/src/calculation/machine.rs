@@ -25,8 +25,9 @@ pub struct Machine<W> {
     held: BTreeMap<Value, Held<W>>,
 }
 
-/// Is told how many steps of how many of a statement are done, what it is, and what the party spent so far.
-pub(super) type Steps<'a> = dyn FnMut(usize, usize, &str, Cost) + 'a;
+/// Is told how many steps of how many of a training are done, and what the party spent so far. An error ends the
+/// training: all parties must give it after the same step.
+pub type Steps<'a> = dyn FnMut(usize, usize, Cost) -> Result<(), MpcError> + 'a;
 
 impl<W: Word> Machine<W> {
     /// Without values; numbers are of this type.

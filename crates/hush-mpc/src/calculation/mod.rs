@@ -35,7 +35,7 @@ use crate::{Cost, Fixed, Kernel, MpcError, Protocol, Secret};
 
 pub use bytes::{loss_of, loss_parts, optimizer_of, optimizer_parts};
 pub use layer::{layer_of, layer_parts};
-pub use machine::{Machine, check_fixed};
+pub use machine::{Machine, Steps, check_fixed};
 pub use operation::Operation;
 pub use scope::Scope;
 pub use statement::{
@@ -182,13 +182,14 @@ impl Calculation {
         let mut before = 0;
         for (place, statement) in self.literal.statements.iter().enumerate() {
             let value = Value(place as u64);
-            machine.execute(protocol, value, statement, &mut |done, _, label, spent| {
+            machine.execute(protocol, value, statement, &mut |done, _, spent| {
                 observe(Progress {
                     done: before + done,
                     total,
-                    label,
+                    label: statement.label(),
                     spent,
                 });
+                Ok(())
             })?;
             before += self.steps[place];
             observe(Progress {

@@ -267,11 +267,11 @@ impl Scope {
             } => ((0.0..1.0).contains(&first) && (0.0..1.0).contains(&second))
                 .then_some(learning_rate),
         };
-        let fine = rate.is_some_and(|rate| rate > 0.0 && rate <= 1000.0);
+        let fine = rate.is_some_and(|rate| (0.0..=1000.0).contains(&rate));
         if !fine || !(0.0..=1.0).contains(&fit.weight_decay) {
             return refuse(
                 "fit",
-                "learning rates are above 0 and at most 1000, momentum and betas in 0..1, weight decay in 0..=1",
+                "learning rates are in 0..=1000, momentum and betas in 0..1, weight decay in 0..=1",
             );
         }
         if let Some(bound) = fit.stop_below {

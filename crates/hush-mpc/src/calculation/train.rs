@@ -106,7 +106,7 @@ impl<W: Word> Trainer<W> {
                 self.network
                     .step(protocol, optimizer, fit.loss, &x, &labels)?;
                 done += 1;
-                steps(done, total, "fit", protocol.spent());
+                steps(done, total, protocol.spent())?;
             }
             if !fit.losses && fit.stop_below.is_none() {
                 continue;
