@@ -25,7 +25,7 @@ demo-mnist: build ## encrypted recognition of handwritten digits from end to end
 	@$(BINARIES)/hush demo --model mnist-cryptonets
 	@$(BINARIES)/hush demo --model mnist-lenet5
 
-test: ## every test, under each instruction set of this machine
+test: ## every test; those of the kernels and all above them under each instruction set of this machine
 	@scripts/test
 
 python-test: ## install the Python package into an environment of its own and test it there
