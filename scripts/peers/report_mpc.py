@@ -12,6 +12,7 @@ TITLES = {
     "matmul512": "matrix product 512³, truncated", "mul1m": "2²⁰ products, truncated", "relu1m": "2²⁰ ReLUs, all 64 bits",
     "relu1m33": "2²⁰ ReLUs, values of 33 bits", "cmp1m": "2²⁰ comparisons", "mlp1": "MLP 784-128-128-10, one sample",
     "mlp128": "the same, 128 samples", "lenet1": "LeNet 20/50/500, max pools, one sample",
+    "mlp1-pond": "MLP, one sample, by Pond", "network-a": "a step of training 784-128-128-10 on 128 samples",
     "lr": "logistic regression 448×30, 70 steps",
 }
 # What peers' results stand beside a narrower range of ours.
@@ -45,7 +46,7 @@ def main_table(results):
                      milliseconds(spu.get(beside)), megabytes(spu.get(beside)), ratio(spu.get(beside), mine),
                      milliseconds(crypten.get(beside)), megabytes(crypten.get(beside)), ratio(crypten.get(beside), mine)])
     header = ["", "HushML, ms", "MB", "rounds", "largest error", "SPU, ms", "MB", "ratio", "CrypTen, ms", "MB", "ratio"]
-    note = ("HushML: three processes, replicated shares of 64-bit words, mutual TLS 1.3. SPU 0.9.5: three processes, ABY3 on 64 "
+    note = ("HushML: three processes, replicated shares (ABY3) of 64-bit words, or two servers and a dealer (Pond), mutual TLS 1.3. SPU 0.9.5: three processes, ABY3 on 64 "
             "bits, no TLS. CrypTen 0.4.1: two processes, a dealer inside the first, no TLS. The least of "
             f"{results['passes']} passes, each framework in turn in every pass. Bytes of all parties; those of peers are what the "
             "loopback interface carried. Logistic regression has the sigmoid of three pieces in HushML and SPU, the true one in CrypTen.")

@@ -1,17 +1,21 @@
 //! Times computations on shares with three processes over mutual TLS on loopback:
 //! `processes RUNS WORK… [--latency MS] [--rate MBIT]`, where WORK is `matmul512`, `mul1m`, `relu1m`, `relu1m33`, `cmp1m`,
-//! or `mlp1`, `mlp128`, `lenet1` with the networks in the folder `HUSH_DATA`.
+//! `network-a` (a step of training 784-128-128-10 on 128 samples), or `lr`, `mlp1`, `mlp128`, `lenet1`, `mlp1-pond` with data
+//! and networks in the folder `HUSH_DATA`. All by ABY3, `mlp1-pond` by Pond.
 //!
 //! Prints one JSON object for each work: all times, bytes of all parties, rounds and the largest error against floats.
 //! With a latency or rate, connections go through a proxy.
 
+mod training;
 mod work;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hush_mpc::Protocol;
 use hush_mpc::link::tls::{Acceptor, Fingerprint, Peer, Timing, TlsIdentity, TlsLink};
+use hush_mpc::protocol::pond::Pond;
 use hush_mpc::protocol::rep3::Rep3;
 use hush_testkit::{Line, WideArea};
 use rand_chacha::ChaCha20Rng;
@@ -153,10 +157,14 @@ fn party(arguments: &[String]) {
     )
     .expect("all parties connect");
     let mut random = ChaCha20Rng::from_os_rng();
-    let mut protocol =
-        Rep3::establish(Box::new(link), b"processes", &mut random).expect("all parties agree");
+    let link = Box::new(link);
+    let mut protocol: Box<dyn Protocol<u64>> = if work.ends_with("-pond") {
+        Box::new(Pond::establish(link, b"processes", &mut random).expect("all parties agree"))
+    } else {
+        Box::new(Rep3::establish(link, b"processes", &mut random).expect("all parties agree"))
+    };
     let runs = runs.parse().expect("a number of runs");
-    let measured = work::run(work, runs, &mut protocol);
+    let measured = work::run(work, runs, &mut *protocol);
     let times: Vec<String> = measured.seconds.iter().map(f64::to_string).collect();
     println!(
         "{} {} {} {}",

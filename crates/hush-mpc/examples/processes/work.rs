@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::training;
 use hush_graph::Tensor;
 use hush_mpc::execute::{Options, Plan, calibrate, fold};
 use hush_mpc::operations::{less, matrix_product, multiply, relu};
-use hush_mpc::protocol::rep3::Rep3;
 use hush_mpc::training::{LayerSpec, Loss, Network, Optimizer, OptimizerSpec, SigmoidKind};
 use hush_mpc::{Cost, Fixed, Parties, Protocol, Secret};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-type Shared = Secret<u64>;
+pub(crate) type Shared = Secret<u64>;
 
 /// What one party measured.
 pub(crate) struct Measured {
@@ -23,40 +23,45 @@ pub(crate) struct Measured {
 }
 
 /// Waits for the others: an opened number.
-fn barrier(protocol: &mut Rep3) {
-    let one: Shared = Secret::public(protocol, &[1], Fixed::STANDARD, &[1.0]).expect("one");
+pub(crate) fn barrier(protocol: &mut dyn Protocol<u64>) {
+    let one: Shared = Secret::public(&*protocol, &[1], Fixed::STANDARD, &[1.0]).expect("one");
     one.reveal(protocol, Parties::all(3))
         .expect("all are there");
 }
 
 /// Values in `-reach..reach`, the same at all parties, so that each can compare with floats.
-fn values(seed: u64, count: usize, reach: f64) -> Vec<f64> {
+pub(crate) fn values(seed: u64, count: usize, reach: f64) -> Vec<f64> {
     let mut random = ChaCha20Rng::seed_from_u64(seed);
     (0..count)
         .map(|_| (f64::from(random.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0) * reach)
         .collect()
 }
 
-fn share(protocol: &mut Rep3, shape: &[usize], fixed: Fixed, values: &[f64]) -> Shared {
-    let own = (Protocol::<u64>::party(protocol) == 0).then_some(values);
+pub(crate) fn share(
+    protocol: &mut dyn Protocol<u64>,
+    shape: &[usize],
+    fixed: Fixed,
+    values: &[f64],
+) -> Shared {
+    let own = (protocol.party() == 0).then_some(values);
     Secret::input(protocol, 0, shape, fixed, own).expect("inputs are shared")
 }
 
 /// Runs `call` once to warm up, then `runs` times, and compares what the last run gave.
-fn measure(
-    protocol: &mut Rep3,
+pub(crate) fn measure(
+    protocol: &mut dyn Protocol<u64>,
     runs: usize,
     expected: &[f64],
-    mut call: impl FnMut(&mut Rep3) -> Shared,
+    mut call: impl FnMut(&mut dyn Protocol<u64>) -> Shared,
 ) -> Measured {
     call(protocol);
     let (mut seconds, mut cost, mut last) = (Vec::new(), Cost::default(), None);
     for _ in 0..runs {
         barrier(protocol);
-        let before = Protocol::<u64>::spent(protocol);
+        let before = protocol.spent();
         let start = Instant::now();
         last = Some(call(protocol));
-        cost = Protocol::<u64>::spent(protocol).since(before);
+        cost = protocol.spent().since(before);
         barrier(protocol);
         seconds.push(start.elapsed().as_secs_f64());
     }
@@ -78,7 +83,7 @@ fn measure(
     }
 }
 
-pub(crate) fn run(work: &str, runs: usize, protocol: &mut Rep3) -> Measured {
+pub(crate) fn run(work: &str, runs: usize, protocol: &mut dyn Protocol<u64>) -> Measured {
     const MILLION: usize = 1 << 20;
     let standard = Fixed::STANDARD;
     match work {
@@ -133,7 +138,8 @@ pub(crate) fn run(work: &str, runs: usize, protocol: &mut Rep3) -> Measured {
             compare(protocol, runs, &expected, &x, &y)
         }
         "lr" => regression(protocol, runs),
-        "mlp1" => network(protocol, runs, "mnist_mlp.onnx", 1),
+        "network-a" => training::step(protocol, runs),
+        "mlp1" | "mlp1-pond" => network(protocol, runs, "mnist_mlp.onnx", 1),
         "mlp128" => network(protocol, runs, "mnist_mlp.onnx", 128),
         "lenet1" => network(protocol, runs, "mnist_lenet5_maxpool.onnx", 1),
         other => panic!("no work is called {other}"),
@@ -141,19 +147,26 @@ pub(crate) fn run(work: &str, runs: usize, protocol: &mut Rep3) -> Measured {
 }
 
 /// Bits, not words: what a comparison is before anything is chosen by it.
-fn compare(protocol: &mut Rep3, runs: usize, expected: &[f64], x: &Shared, y: &Shared) -> Measured {
+fn compare(
+    protocol: &mut dyn Protocol<u64>,
+    runs: usize,
+    expected: &[f64],
+    x: &Shared,
+    y: &Shared,
+) -> Measured {
     let mut bits = less(protocol, x, y).expect("a comparison");
     let (mut seconds, mut cost) = (Vec::new(), Cost::default());
     for _ in 0..runs {
         barrier(protocol);
-        let before = Protocol::<u64>::spent(protocol);
+        let before = protocol.spent();
         let start = Instant::now();
         bits = less(protocol, x, y).expect("a comparison");
-        cost = Protocol::<u64>::spent(protocol).since(before);
+        cost = protocol.spent().since(before);
         barrier(protocol);
         seconds.push(start.elapsed().as_secs_f64());
     }
-    let opened = Protocol::<u64>::reveal_bits(protocol, Parties::all(3), &bits)
+    let opened = protocol
+        .reveal_bits(Parties::all(3), &bits)
         .expect("the result opens")
         .expect("to this party too");
     let off = opened
@@ -171,7 +184,7 @@ fn compare(protocol: &mut Rep3, runs: usize, expected: &[f64], x: &Shared, y: &S
 }
 
 /// Private weights and private samples.
-fn network(protocol: &mut Rep3, runs: usize, file: &str, batch: usize) -> Measured {
+fn network(protocol: &mut dyn Protocol<u64>, runs: usize, file: &str, batch: usize) -> Measured {
     let folder = std::env::var_os("HUSH_DATA").expect("HUSH_DATA names the folder of networks");
     let graph = hush_onnx::import(PathBuf::from(folder).join(file)).expect("the network");
     let graph =
@@ -190,7 +203,7 @@ fn network(protocol: &mut Rep3, runs: usize, file: &str, batch: usize) -> Measur
     };
     let plan = Plan::new(graph, options).expect("all operators are known");
     let model = plan.load::<u64>(protocol).expect("weights are shared");
-    let own = (Protocol::<u64>::party(protocol) == 0).then_some(&pixels[..]);
+    let own = (protocol.party() == 0).then_some(&pixels[..]);
     let input = plan
         .input(protocol, 0, 0, batch, own)
         .expect("samples are shared");
@@ -257,7 +270,7 @@ fn descend(samples: &[f64], labels: &[f64], columns: usize) -> Vec<f64> {
 }
 
 /// Logistic regression from zeros: 70 steps.
-fn regression(protocol: &mut Rep3, runs: usize) -> Measured {
+fn regression(protocol: &mut dyn Protocol<u64>, runs: usize) -> Measured {
     let (samples, labels, columns) = cancer();
     let expected = descend(&samples, &labels, columns);
     let fixed = Fixed::new(12, 16);
@@ -265,13 +278,14 @@ fn regression(protocol: &mut Rep3, runs: usize) -> Measured {
     let y = share(protocol, &[labels.len(), 1], fixed, &labels);
     let layers = [LayerSpec::Dense { units: 1 }];
     measure(protocol, runs, &expected, |protocol| {
-        let mut network = Network::new(protocol, &[columns], &layers, fixed, 1).expect("a network");
+        let mut network =
+            Network::new(&*protocol, &[columns], &layers, fixed, 1).expect("a network");
         let zeros: Vec<Shared> = network
             .parameters()
             .iter()
             .map(|known| {
                 let zeros = vec![0.0; known.len()];
-                Secret::public(protocol, known.shape(), fixed, &zeros).expect("zeros")
+                Secret::public(&*protocol, known.shape(), fixed, &zeros).expect("zeros")
             })
             .collect();
         network.set_parameters(&zeros).expect("the same shapes");

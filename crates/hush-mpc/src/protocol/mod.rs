@@ -218,3 +218,15 @@ pub enum Kernel {
     /// [`Protocol::shuffle`] of elements.
     Shuffle(usize),
 }
+
+/// Refuses operands that do not belong together.
+fn check_lengths(what: &'static str, expected: usize, found: usize) -> Result<(), MpcError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(MpcError::Count {
+        what,
+        expected,
+        found,
+    })
+}

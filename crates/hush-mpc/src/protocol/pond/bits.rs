@@ -3,7 +3,8 @@
 
 use hush_simd::words::{Word, mask_of_plane, planes_of_words, vectorized, words_of_planes};
 
-use super::{DEALER, Role, Table, check_lengths};
+use super::super::check_lengths;
+use super::{DEALER, Role, Table};
 use crate::MpcError;
 use crate::protocol::Parties;
 use crate::protocol::rep3::adder_levels;

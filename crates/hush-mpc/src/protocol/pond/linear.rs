@@ -2,7 +2,8 @@
 
 use hush_simd::words::{Word, vectorized};
 
-use super::{DEALER, Role, Table, check_lengths, part};
+use super::super::check_lengths;
+use super::{DEALER, Role, Table, part};
 use crate::MpcError;
 use crate::protocol::rep3::most_bits;
 use crate::protocol::{BilinearMap, Parties};

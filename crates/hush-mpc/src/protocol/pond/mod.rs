@@ -30,7 +30,7 @@ use hush_simd::Isa;
 use hush_simd::words::Word;
 use rand_core::CryptoRng;
 
-use super::{BilinearMap, Cost, Parties, Protocol};
+use super::{BilinearMap, Cost, Parties, Protocol, check_lengths};
 use crate::MpcError;
 use crate::link::Link;
 use crate::session::Session;
@@ -144,17 +144,6 @@ impl<'a> Table<'a> {
 /// The only part of a share, nothing at the dealer.
 fn part<W: Word>(share: &Share<W>) -> &[W] {
     share.parts().first().map_or(&[], Vec::as_slice)
-}
-
-fn check_lengths(what: &'static str, expected: usize, found: usize) -> Result<(), MpcError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(MpcError::Count {
-        what,
-        expected,
-        found,
-    })
 }
 
 impl<W: Word> Protocol<W> for Pond {

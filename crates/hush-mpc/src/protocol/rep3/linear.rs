@@ -2,7 +2,8 @@
 
 use hush_simd::words::{Word, mask_of_plane, vectorized, words_of_planes};
 
-use super::{PARTS, Ring, both, both_mut, check_lengths};
+use super::super::check_lengths;
+use super::{PARTS, Ring, both, both_mut};
 use crate::MpcError;
 use crate::protocol::{BilinearMap, Parties};
 use crate::session::round;

@@ -33,7 +33,7 @@ use hush_simd::Isa;
 use hush_simd::words::{Word, vectorized};
 use rand_core::CryptoRng;
 
-use super::{BilinearMap, Cost, Parties, Protocol};
+use super::{BilinearMap, Cost, Parties, Protocol, check_lengths};
 use crate::MpcError;
 use crate::link::Link;
 use crate::session::Session;
@@ -140,17 +140,6 @@ fn both_mut<T>(parts: &mut [Vec<T>; 2], size: usize) -> impl Iterator<Item = [&m
 fn both<T>(parts: &[Vec<T>], size: usize) -> impl Iterator<Item = [&[T]; 2]> {
     let blocks = parts[0].chunks(size).zip(parts[1].chunks(size));
     blocks.map(|(first, second)| [first, second])
-}
-
-fn check_lengths(what: &'static str, expected: usize, found: usize) -> Result<(), MpcError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(MpcError::Count {
-        what,
-        expected,
-        found,
-    })
 }
 
 impl<W: Word> Protocol<W> for Rep3 {
