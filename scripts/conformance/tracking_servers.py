@@ -62,11 +62,11 @@ def hush(server, folder, store=None, artifacts=None, environment=None, arguments
 
 
 @contextlib.contextmanager
-def mlflow(folder, workers=1):
-    """MLflow's own server, on SQLite and a folder; of another version where MLFLOW_SERVER_PYTHON names its interpreter."""
+def mlflow(folder, workers=1, store=None):
+    """MLflow's own server, on a folder and a store (SQLite if none is named); of another version where MLFLOW_SERVER_PYTHON names its interpreter."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [os.environ.get("MLFLOW_SERVER_PYTHON", sys.executable), "-m", "mlflow", "server", "--port", str(port), "--workers", str(workers)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/mlartifacts"]
+    command += ["--backend-store-uri", store or f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/mlartifacts"]
     with process(command, lambda: answers(f"{url}/health"), f"{folder}/mlflow.log", cwd=folder) as child:
         yield url, child
 

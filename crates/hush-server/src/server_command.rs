@@ -39,12 +39,35 @@ pub(crate) fn describe() -> Command {
         .subcommand(
             Command::new("upgrade")
                 .about("Bring the store's tables to the form that this version needs")
-                .args(
-                    command("upgrade")
-                        .get_arguments()
-                        .filter(|arg| is_store(arg.get_id().as_str())),
-                ),
+                .args(store_arguments()),
         )
+        .subcommand(
+            Command::new("import-mlflow")
+                .about("Take over the experiments, runs and models of MLflow's own server, whose store is only read")
+                .arg(
+                    Arg::new("from")
+                        .long("from")
+                        .value_name("URI")
+                        .required(true)
+                        .help("The store of that server: sqlite:///FILE or postgresql://…"),
+                )
+                .arg(
+                    Arg::new("from-artifacts")
+                        .long("from-artifacts")
+                        .value_name("PLACE")
+                        .help("Where its files are: a folder, s3://…, gs://…, az://…; they stay there if it is left out"),
+                )
+                .args(store_arguments()),
+        )
+}
+
+/// The arguments that say where the store is.
+fn store_arguments() -> Vec<Arg> {
+    let all = command("store");
+    all.get_arguments()
+        .filter(|arg| is_store(arg.get_id().as_str()))
+        .cloned()
+        .collect()
 }
 
 fn is_store(key: &str) -> bool {

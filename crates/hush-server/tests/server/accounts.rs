@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request};
 
 /// Runs `hush-server token …`.
-fn token(file: &Path, arguments: &[&str]) -> String {
+pub(crate) fn token(file: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_hush-server"))
         .args(["token", arguments[0], "--tokens"])
         .arg(file)

@@ -12,3 +12,5 @@ mod hostile;
 mod issuer;
 mod process;
 mod rest;
+mod sign_in;
+mod tracking;

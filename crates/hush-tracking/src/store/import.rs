@@ -56,9 +56,11 @@ impl Places {
             return address.to_owned();
         };
         let path = address.strip_prefix("file://").unwrap_or(address);
-        match path.strip_prefix(root.as_str()) {
-            Some(rest) => format!("{ARTIFACTS_SCHEME}{}", rest.trim_start_matches('/')),
-            None => address.to_owned(),
+        match path.strip_prefix(root.trim_end_matches('/')) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                format!("{ARTIFACTS_SCHEME}{}", rest.trim_start_matches('/'))
+            }
+            _ => address.to_owned(),
         }
     }
 }
