@@ -34,7 +34,7 @@ pub struct StatementV1 {
 }
 
 /// One layer of a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerV1 {
     /// Which.
     pub kind: String,
@@ -42,6 +42,8 @@ pub struct LayerV1 {
     pub word: String,
     /// Its sizes.
     pub counts: Vec<u64>,
+    /// Its other public numbers.
+    pub numbers: Vec<f64>,
 }
 
 /// A value that is opened to one party.

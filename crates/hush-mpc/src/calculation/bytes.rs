@@ -187,11 +187,12 @@ fn to_v1(statement: &Statement) -> StatementV1 {
         }) => {
             stored.counts = [&[*seed][..], &wide(input)].concat();
             let layers = layers.iter().map(|&layer| {
-                let (kind, word, counts) = layer_parts(layer);
+                let (kind, word, counts, numbers) = layer_parts(layer);
                 LayerV1 {
                     kind: kind.to_owned(),
                     word: word.to_owned(),
                     counts: wide(&counts),
+                    numbers,
                 }
             });
             stored.layers = layers.collect();
@@ -270,7 +271,10 @@ fn from_v1(place: usize, stored: StatementV1) -> Result<Statement, MpcError> {
             input: narrow(&counts[1..])?,
             layers: layers
                 .iter()
-                .map(|layer| layer_of(&layer.kind, &layer.word, &narrow(&layer.counts)?))
+                .map(|layer| {
+                    let counts = narrow(&layer.counts)?;
+                    layer_of(&layer.kind, &layer.word, &counts, &layer.numbers)
+                })
                 .collect::<Result<_, _>>()?,
             seed,
         }),

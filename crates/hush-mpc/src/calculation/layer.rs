@@ -53,6 +53,15 @@ pub(super) fn shapes(
         }
         LayerSpec::Flatten => alone(vec![shape.iter().product()]),
         LayerSpec::Relu | LayerSpec::Sigmoid(_) => alone(shape.to_vec()),
+        LayerSpec::BatchNorm { momentum, epsilon } => {
+            let Some(&channels) = shape.first() else {
+                return refuse("batch_norm", "a sample has no dimension");
+            };
+            if !(0.0..=1.0).contains(&momentum) || !(0.0..=1.0).contains(&epsilon) {
+                return refuse("batch_norm", "momentum and epsilon are in 0..=1");
+            }
+            Ok((vec![vec![channels]; 4], shape.to_vec()))
+        }
     }
 }
 
@@ -73,10 +82,11 @@ pub(super) fn sigmoid_of(name: &str) -> Option<SigmoidKind> {
     })
 }
 
-/// A layer's name, choice and counts.
-pub fn layer_parts(layer: LayerSpec) -> (&'static str, &'static str, Vec<usize>) {
+/// A layer's name, choice, counts and numbers.
+pub fn layer_parts(layer: LayerSpec) -> (&'static str, &'static str, Vec<usize>, Vec<f64>) {
+    let of = |kind, counts| (kind, "", counts, Vec::new());
     match layer {
-        LayerSpec::Dense { units } => ("dense", "", vec![units]),
+        LayerSpec::Dense { units } => of("dense", vec![units]),
         LayerSpec::Convolution {
             filters,
             kernel,
@@ -86,13 +96,16 @@ pub fn layer_parts(layer: LayerSpec) -> (&'static str, &'static str, Vec<usize>)
                 &[filters, kernel[0], kernel[1]],
                 &window_counts(options)[..],
             ];
-            ("convolution", "", counts.concat())
+            of("convolution", counts.concat())
         }
-        LayerSpec::MaxPool(window) => ("max_pool", "", window.to_vec()),
-        LayerSpec::AveragePool(window) => ("average_pool", "", window.to_vec()),
-        LayerSpec::Flatten => ("flatten", "", Vec::new()),
-        LayerSpec::Relu => ("relu", "", Vec::new()),
-        LayerSpec::Sigmoid(kind) => ("sigmoid", sigmoid_name(kind), Vec::new()),
+        LayerSpec::MaxPool(window) => of("max_pool", window.to_vec()),
+        LayerSpec::AveragePool(window) => of("average_pool", window.to_vec()),
+        LayerSpec::Flatten => of("flatten", Vec::new()),
+        LayerSpec::Relu => of("relu", Vec::new()),
+        LayerSpec::Sigmoid(kind) => ("sigmoid", sigmoid_name(kind), Vec::new(), Vec::new()),
+        LayerSpec::BatchNorm { momentum, epsilon } => {
+            ("batch_norm", "", Vec::new(), vec![momentum, epsilon])
+        }
     }
 }
 
@@ -100,21 +113,29 @@ pub fn layer_parts(layer: LayerSpec) -> (&'static str, &'static str, Vec<usize>)
 ///
 /// # Errors
 /// If there is no such layer.
-pub fn layer_of(kind: &str, word: &str, counts: &[usize]) -> Result<LayerSpec, MpcError> {
-    let found = match (kind, counts) {
-        ("dense", &[units]) => Some(LayerSpec::Dense { units }),
-        ("convolution", &[filters, height, width, ref window @ ..]) => {
+pub fn layer_of(
+    kind: &str,
+    word: &str,
+    counts: &[usize],
+    numbers: &[f64],
+) -> Result<LayerSpec, MpcError> {
+    let found = match (kind, counts, numbers) {
+        ("dense", &[units], []) => Some(LayerSpec::Dense { units }),
+        ("convolution", &[filters, height, width, ref window @ ..], []) => {
             window_of(window).map(|options| LayerSpec::Convolution {
                 filters,
                 kernel: [height, width],
                 options,
             })
         }
-        ("max_pool", &[height, width]) => Some(LayerSpec::MaxPool([height, width])),
-        ("average_pool", &[height, width]) => Some(LayerSpec::AveragePool([height, width])),
-        ("flatten", []) => Some(LayerSpec::Flatten),
-        ("relu", []) => Some(LayerSpec::Relu),
-        ("sigmoid", []) => sigmoid_of(word).map(LayerSpec::Sigmoid),
+        ("max_pool", &[height, width], []) => Some(LayerSpec::MaxPool([height, width])),
+        ("average_pool", &[height, width], []) => Some(LayerSpec::AveragePool([height, width])),
+        ("flatten", [], []) => Some(LayerSpec::Flatten),
+        ("relu", [], []) => Some(LayerSpec::Relu),
+        ("sigmoid", [], []) => sigmoid_of(word).map(LayerSpec::Sigmoid),
+        ("batch_norm", [], &[momentum, epsilon]) => {
+            Some(LayerSpec::BatchNorm { momentum, epsilon })
+        }
         _ => None,
     };
     match found {
@@ -123,7 +144,11 @@ pub fn layer_of(kind: &str, word: &str, counts: &[usize]) -> Result<LayerSpec, M
             let kind: String = kind.chars().take(40).collect();
             refuse(
                 "network",
-                format!("there is no layer `{kind}` with {} counts", counts.len()),
+                format!(
+                    "there is no layer `{kind}` with {} counts and {} numbers",
+                    counts.len(),
+                    numbers.len()
+                ),
             )
         }
     }

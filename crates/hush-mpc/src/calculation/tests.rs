@@ -93,6 +93,10 @@ pub(crate) fn everything() -> CalculationLiteral {
                     ..Convolution2d::default()
                 },
             },
+            LayerSpec::BatchNorm {
+                momentum: 0.9,
+                epsilon: 1e-3,
+            },
             LayerSpec::Relu,
             LayerSpec::MaxPool([2, 2]),
             LayerSpec::AveragePool([1, 2]),
@@ -185,7 +189,7 @@ fn bytes_come_back_and_say_what_enters_and_leaves() {
     );
     assert_eq!(names(again.loaded()), ["kernel [2, 1, 2, 2] "]);
     assert_eq!(names(again.outputs())[1], "losses [2] hospital_a");
-    assert_eq!(names(again.kept()), ["weights [35] "]);
+    assert_eq!(names(again.kept()), ["weights [43] "]);
     assert_eq!(
         again.opened()[0].what,
         "whether the mean loss of each of at most 2 epochs is below 0.01"

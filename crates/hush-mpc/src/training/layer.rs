@@ -4,6 +4,7 @@ use hush_simd::words::Word;
 
 use super::Draw;
 use super::gradient::{input_gradient, kernel_gradient};
+use super::normalize::{BatchNorm, NormTrace};
 use super::pool::{self, PoolTrace};
 use crate::operations::{self, Convolution2d};
 use crate::{Bits, Fixed, MpcError, Protocol, Secret};
@@ -36,6 +37,14 @@ pub enum LayerSpec {
     Relu,
     /// A sigmoid.
     Sigmoid(SigmoidKind),
+    /// Each channel (the first dimension of a sample) with the mean and variance of two weights: normalised by the
+    /// statistics of the batch in training, by their running means in predictions.
+    BatchNorm {
+        /// What is kept of the running means at each step.
+        momentum: f64,
+        /// Added to variances.
+        epsilon: f64,
+    },
 }
 
 /// How a sigmoid is computed.
@@ -65,6 +74,7 @@ pub(super) enum Layer<W> {
     Flatten,
     Relu,
     Sigmoid(SigmoidKind),
+    BatchNorm(Box<BatchNorm<W>>),
 }
 
 /// What the way back needs of the way there.
@@ -74,6 +84,7 @@ pub(super) enum Trace<W> {
     Positive(Bits),
     Pool(PoolTrace),
     Sigmoid(Secret<W>),
+    Norm(NormTrace<W>),
 }
 
 /// The sigmoid of a kind.
@@ -195,14 +206,23 @@ impl<W: Word> Layer<W> {
             LayerSpec::Flatten => Ok((Layer::Flatten, vec![shape.iter().product()])),
             LayerSpec::Relu => Ok((Layer::Relu, shape.to_vec())),
             LayerSpec::Sigmoid(kind) => Ok((Layer::Sigmoid(kind), shape.to_vec())),
+            LayerSpec::BatchNorm { momentum, epsilon } => {
+                let Some(&channels) = shape.first() else {
+                    return wrong("batch normalisation", shape, "a sample has no dimension");
+                };
+                let norm = BatchNorm::new(protocol, channels, fixed, (momentum, epsilon))?;
+                Ok((Layer::BatchNorm(Box::new(norm)), shape.to_vec()))
+            }
         }
     }
 
+    /// Weights and biases, and running statistics behind them.
     pub(super) fn parameters(&self) -> Vec<&Secret<W>> {
         match self {
             Layer::Dense { weight, bias } | Layer::Convolution { weight, bias, .. } => {
                 vec![weight, bias]
             }
+            Layer::BatchNorm(norm) => vec![&norm.scale, &norm.shift, &norm.mean, &norm.variance],
             _ => Vec::new(),
         }
     }
@@ -212,7 +232,45 @@ impl<W: Word> Layer<W> {
             Layer::Dense { weight, bias } | Layer::Convolution { weight, bias, .. } => {
                 vec![weight, bias]
             }
+            Layer::BatchNorm(norm) => vec![
+                &mut norm.scale,
+                &mut norm.shift,
+                &mut norm.mean,
+                &mut norm.variance,
+            ],
             _ => Vec::new(),
+        }
+    }
+
+    /// What gradients change: parameters without running statistics.
+    pub(super) fn trained(&mut self) -> Vec<&mut Secret<W>> {
+        let mut parameters = self.parameters_mut();
+        parameters.truncate(2);
+        parameters
+    }
+
+    /// Takes what a batch tells of its statistics.
+    pub(super) fn absorb(
+        &mut self,
+        protocol: &mut dyn Protocol<W>,
+        trace: &Trace<W>,
+    ) -> Result<(), MpcError> {
+        match (self, trace) {
+            (Layer::BatchNorm(norm), Trace::Norm(trace)) => norm.absorb(protocol, trace),
+            _ => Ok(()),
+        }
+    }
+
+    /// The result without a trace, as predictions need it.
+    pub(super) fn predict(
+        &self,
+        protocol: &mut dyn Protocol<W>,
+        x: &Secret<W>,
+        fixed: Fixed,
+    ) -> Result<Secret<W>, MpcError> {
+        match self {
+            Layer::BatchNorm(norm) => norm.predict(protocol, x, fixed),
+            layer => Ok(layer.forward(protocol, x, fixed)?.0),
         }
     }
 
@@ -276,6 +334,10 @@ impl<W: Word> Layer<W> {
             Layer::Sigmoid(kind) => {
                 let result = sigmoid(protocol, x, *kind)?;
                 Ok((result.clone(), Trace::Sigmoid(result)))
+            }
+            Layer::BatchNorm(norm) => {
+                let (result, trace) = norm.forward(protocol, x, fixed)?;
+                Ok((result, Trace::Norm(trace)))
             }
         }
     }
@@ -376,6 +438,9 @@ impl<W: Word> Layer<W> {
                     },
                 )?;
                 alone(operations::multiply_to(protocol, gradient, &slope, fixed)?)
+            }
+            (Layer::BatchNorm(norm), Trace::Norm(trace)) => {
+                norm.backward(protocol, trace, gradient, fixed, wanted)
             }
             _ => wrong(
                 "gradient",

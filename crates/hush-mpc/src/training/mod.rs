@@ -9,6 +9,7 @@
 mod gradient;
 mod layer;
 mod loss;
+mod normalize;
 mod optimizer;
 mod pool;
 
@@ -58,7 +59,7 @@ impl<W: Word> Network<W> {
         self.fixed
     }
 
-    /// The weights and biases of all layers, in order.
+    /// The weights and biases of all layers, in order; running statistics of a normalisation behind its weights.
     pub fn parameters(&self) -> Vec<&Secret<W>> {
         self.layers.iter().flat_map(Layer::parameters).collect()
     }
@@ -100,7 +101,7 @@ impl<W: Word> Network<W> {
     ) -> Result<Secret<W>, MpcError> {
         let mut value = x.clone();
         for layer in &self.layers {
-            value = layer.forward(protocol, &value, self.fixed)?.0;
+            value = layer.predict(protocol, &value, self.fixed)?;
         }
         Ok(value)
     }
@@ -133,11 +134,11 @@ impl<W: Word> Network<W> {
             }
         }
         gradients.reverse();
-        let parameters: Vec<&mut Secret<W>> = self
-            .layers
-            .iter_mut()
-            .flat_map(Layer::parameters_mut)
-            .collect();
+        for (layer, trace) in self.layers.iter_mut().zip(&traces) {
+            layer.absorb(protocol, trace)?;
+        }
+        let parameters: Vec<&mut Secret<W>> =
+            self.layers.iter_mut().flat_map(Layer::trained).collect();
         optimizer.update(protocol, parameters, &gradients, batch)
     }
 
