@@ -1,12 +1,15 @@
 """Measures computations on secret shares beside SPU and CrypTen, one framework after another in every pass.
 
 usage: measure_mpc.py --processes PROGRAM --aggregation PROGRAM --data FOLDER --output FILE [--spu PYTHON] [--crypten PYTHON]
-       [--passes COUNT]
+       [--passes COUNT] [--more]
+
+With --more the passes are added to those in FILE, for machines that are quiet for minutes only.
 """
 import argparse
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,15 +21,24 @@ OURS = {"relu1m": ["relu1m", "relu1m33"]}
 HERE = Path(__file__).parent
 
 
+# What one run of one framework may take; CrypTen's processes wait for each other forever now and then.
+SECONDS_MOST = 90
+
+
 def objects(command, environment):
-    """The JSON objects that a program prints; none and its last line if it fails."""
+    """The JSON objects that a program prints; none and the reason if it fails or hangs, with all that it started."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment},
+                             start_new_session=True)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env={**os.environ, **environment})
+        output, errors = child.communicate(timeout=SECONDS_MOST)
     except subprocess.TimeoutExpired:
-        return [], "took more than 20 minutes"
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return found, None if done.returncode == 0 else (lines[-1] if lines else f"exit code {done.returncode}")
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        return [], f"took more than {SECONDS_MOST} seconds"
+    if child.returncode:
+        lines = (errors or output).strip().splitlines()
+        return [], lines[-1] if lines else f"exit code {child.returncode}"
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")], None
 
 
 def aggregation(program):
@@ -44,6 +56,7 @@ def main():
     parser.add_argument("--spu")
     parser.add_argument("--crypten")
     parser.add_argument("--passes", type=int, default=7)
+    parser.add_argument("--more", action="store_true")
     arguments = parser.parse_args()
     cancer = str(Path(arguments.data) / "breast_cancer.npz")
     frameworks = {"hushml": lambda work: [arguments.processes, "1", *OURS.get(work, [work])]}
@@ -51,31 +64,37 @@ def main():
         python = getattr(arguments, name)
         if python:
             frameworks[name] = lambda work, python=python, name=name: [python, str(HERE / f"{name}_computations.py"), "1", cancer, work]
-    results, skipped = {name: {} for name in frameworks}, {}
+    results = {name: {} for name in frameworks}
+    failures, before, output = {}, 0, Path(arguments.output)
+    if arguments.more and output.exists():
+        earlier = json.loads(output.read_text())
+        results, before = {**results, **earlier["frameworks"]}, earlier["passes"]
     for turn in range(arguments.passes):
         for work in WORKS + OWN_WORKS:
             for name, command in frameworks.items():
-                if (name, work) in skipped or (work in OWN_WORKS and name != "hushml"):
+                if work in OWN_WORKS and name != "hushml":
                     continue
                 found, failure = objects(command(work), {"HUSH_DATA": arguments.data})
                 if failure:
-                    skipped[name, work] = failure
+                    failures[name, work] = failure
+                    print(f"{name}, {work}: {failure}", file=sys.stderr)
                 for each in found:
                     known = results[name].setdefault(each["work"], {**each, "seconds": []})
                     known["seconds"] += each["seconds"]
                     known["largest_error"] = max(known["largest_error"], each["largest_error"])
                     known["bytes"] = min(known["bytes"], each["bytes"])
-        print(f"pass {turn + 1} of {arguments.passes}", file=sys.stderr)
+        print(f"pass {before + turn + 1}", file=sys.stderr)
     wide = []
     for work in ("mlp1", "lr"):
         found, failure = objects([arguments.processes, "3", work, "--latency", "20", "--rate", "352"], {"HUSH_DATA": arguments.data})
         if failure:
-            skipped["hushml, wide area", work] = failure
+            failures["hushml, wide area", work] = failure
         wide += found
-    Path(arguments.output).write_text(json.dumps({
-        "date": datetime.date.today().isoformat(), "machine": machine(), "passes": arguments.passes,
+    output.write_text(json.dumps({
+        "date": datetime.date.today().isoformat(), "machine": machine(), "passes": before + arguments.passes,
         "frameworks": results, "wide": wide, "aggregation": aggregation(arguments.aggregation),
-        "skipped": {f"{name}, {work}": why for (name, work), why in skipped.items()},
+        # What came to an end in another pass is not missing.
+        "skipped": {f"{name}, {work}": why for (name, work), why in failures.items() if work not in results.get(name, {})},
     }, indent=1))
 
 
