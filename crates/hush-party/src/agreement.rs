@@ -1,9 +1,9 @@
 //! What all participants must see alike before any data flows, field by field.
 
-use crate::job::Job;
+use crate::job::{Job, Kept};
 
 /// Names of the fields, in the order of their hashes.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 12] = [
     "program",
     "library version",
     "protocol",
@@ -13,6 +13,8 @@ const FIELDS: [&str; 10] = [
     "computing parties",
     "inputs",
     "outputs",
+    "kept shares",
+    "what all computing parties learn",
     "nonces",
 ];
 
@@ -61,6 +63,10 @@ impl Agreement {
             .outputs
             .iter()
             .map(|output| (&output.name, output.elements, &output.receiver));
+        let (reads, keeps) = ("reads".to_owned(), "keeps".to_owned());
+        let kept = l.reads.iter().map(|kept| (kept, &reads));
+        let kept = kept.chain(l.keeps.iter().map(|kept| (kept, &keeps)));
+        let kept = kept.map(|(kept, verb): (&Kept, _)| (&kept.name, kept.elements, verb));
         Self([
             program.finalize().into(),
             texts(&[job.library()]),
@@ -71,6 +77,8 @@ impl Agreement {
             texts(&servers),
             tensors(inputs.collect()),
             tensors(outputs.collect()),
+            tensors(kept.collect()),
+            texts(&l.opens.iter().map(String::as_str).collect::<Vec<_>>()),
             blake3::hash(nonces.as_flattened()).into(),
         ])
     }
@@ -127,6 +135,18 @@ mod tests {
         assert_eq!(
             changed(&|l| l.outputs[0].name = "z".into()),
             Some("outputs")
+        );
+        let kept = || {
+            vec![Kept {
+                name: "model".into(),
+                elements: 1,
+            }]
+        };
+        assert_eq!(changed(&|l| l.keeps = kept()), Some("kept shares"));
+        assert_eq!(changed(&|l| l.reads = kept()), Some("kept shares"));
+        assert_eq!(
+            changed(&|l| l.opens = vec!["a bit".into()]),
+            Some("what all computing parties learn")
         );
         let other = Agreement::new(&job(|_| {}), &[[1; 32], [3; 32]]);
         assert_eq!(difference(other), Some("nonces"));

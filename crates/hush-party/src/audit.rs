@@ -84,6 +84,9 @@ pub(crate) fn of_job(job: &Job) -> Value {
         "inputs": literal.inputs.iter().map(|input| json!({
             "name": input.name, "elements": input.elements, "from": input.owner,
         })).collect::<Vec<_>>(),
+        "reads": literal.reads.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(),
+        "keeps": literal.keeps.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(),
+        "opens": literal.opens,
         "revealed": literal.outputs.iter().map(|output| json!({
             "name": output.name, "elements": output.elements, "to": output.receiver,
         })).collect::<Vec<_>>(),

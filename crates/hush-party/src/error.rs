@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use hush_mpc::link::LinkError;
 use hush_mpc::link::tls::StreamError;
 
+use crate::channel::Kind;
+
 /// Why a party could not do what it was asked. Parties are named as in the configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,13 +60,38 @@ pub enum PartyError {
         /// What went wrong.
         source: StreamError,
     },
+    /// A party whose connection ended in mid-session.
+    #[error("{party} is gone {during}: {source}; see whether it still runs, and its own log")]
+    Gone {
+        /// Name of the other side.
+        party: String,
+        /// Where this party was: a step of the computation, or what it waited for.
+        during: String,
+        /// What went wrong.
+        source: StreamError,
+    },
+    /// A party that sends nothing any more.
+    #[error(
+        "{party} has not been heard of for {seconds:.1} s {during}; see whether it still runs and can be reached"
+    )]
+    Silent {
+        /// Name of the other side.
+        party: String,
+        /// Where this party was.
+        during: String,
+        /// For how long.
+        seconds: f64,
+    },
+    /// This party was told to end.
+    #[error("{0}")]
+    Stopped(String),
     /// The other side sent something else than was due.
     #[error("{party} sent {found} where {expected} was due")]
     Unexpected {
         /// Name of the other side.
         party: String,
         /// What was due.
-        expected: &'static str,
+        expected: String,
         /// What came.
         found: String,
     },
@@ -118,6 +145,14 @@ pub enum PartyError {
         /// What it says.
         reason: String,
     },
+    /// What another party says of a third one.
+    #[error("{reason}; {by} says so")]
+    Told {
+        /// Who says it.
+        by: String,
+        /// Why everybody ends.
+        reason: String,
+    },
     /// Shares of one result that contradict each other.
     #[error("the servers sent shares of {output} that contradict each other")]
     Inconsistent {
@@ -137,6 +172,20 @@ pub enum PartyError {
 }
 
 impl PartyError {
+    /// What to tell others when this party ends because of this error: how to name it, and the words.
+    pub(crate) fn told(&self) -> (Kind, String) {
+        match self {
+            Self::Told { reason, .. } => (Kind::Ended, reason.clone()),
+            Self::Failed { .. }
+            | Self::Refused { .. }
+            | Self::Gone { .. }
+            | Self::Silent { .. }
+            | Self::Connection { .. }
+            | Self::Link(_) => (Kind::Ended, self.to_string()),
+            _ => (Kind::Failed, self.to_string()),
+        }
+    }
+
     pub(crate) fn connection(party: &str) -> impl Fn(StreamError) -> Self + '_ {
         move |source| Self::Connection {
             party: party.to_owned(),

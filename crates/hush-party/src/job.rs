@@ -2,15 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use hush_wire::{JobTensorV1, JobV1, message_bytes, read_party_message};
+use hush_mpc::Fixed;
+use hush_wire::{JobKeptV1, JobTensorV1, JobV1, message_bytes, read_party_message};
 
 use crate::configuration::{Configuration, Role};
 use crate::error::PartyError;
+use crate::protocol::ProtocolName;
+use crate::sharing::Sharing;
 
 /// Most elements of one tensor.
 const ELEMENTS_MOST: u64 = 1 << 32;
 /// Most inputs or outputs.
 const TENSORS_MOST: usize = 10_000;
+/// Longest text about what is opened.
+const TEXT_MOST: usize = 1000;
+
+/// Whether something may be kept under that name, which is also that of a file.
+pub(crate) fn is_kept_name(name: &str) -> bool {
+    let simple = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=64).contains(&name.len()) && name.chars().all(simple) && !name.starts_with('.')
+}
 
 /// The program as all parties know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +58,15 @@ pub struct Output {
     pub receiver: String,
 }
 
+/// A tensor that stays shared at the computing parties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Under which name.
+    pub name: String,
+    /// Number of elements.
+    pub elements: u64,
+}
+
 /// A job as somebody wrote it, unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobLiteral {
@@ -66,12 +86,19 @@ pub struct JobLiteral {
     pub inputs: Vec<Input>,
     /// What is opened, in the program's order.
     pub outputs: Vec<Output>,
+    /// What the computing parties kept of earlier sessions and the program reads, in its order.
+    pub reads: Vec<Kept>,
+    /// What the computing parties are to keep, in the program's order.
+    pub keeps: Vec<Kept>,
+    /// What all computing parties learn while they compute, in words.
+    pub opens: Vec<String>,
 }
 
 /// A checked job. What servers compute on and what they learn of it: everything here is public among the parties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     literal: JobLiteral,
+    protocol: ProtocolName,
     kind: String,
     name: String,
     version: String,
@@ -95,6 +122,7 @@ impl Job {
         configuration: &Configuration,
     ) -> Result<Self, PartyError> {
         let job = Self {
+            protocol: protocol_of(&literal)?,
             literal,
             kind: program.kind.clone(),
             name: program.name.clone(),
@@ -111,12 +139,6 @@ impl Job {
     fn check(&self, configuration: &Configuration) -> Result<(), PartyError> {
         let fail = |field, reason: String| Err(PartyError::Job { field, reason });
         let l = &self.literal;
-        if !matches!(l.protocol.as_str(), "aby3" | "pond" | "securenn") {
-            return fail(
-                "protocol",
-                format!("{} is none of aby3, pond, securenn", l.protocol),
-            );
-        }
         if l.servers.len() != 3 {
             return fail(
                 "computing parties",
@@ -141,7 +163,8 @@ impl Job {
         }
         for (index, name) in l.servers.iter().enumerate() {
             let roles = &configuration.party(name)?.roles;
-            let helps = index == 2 && l.protocol != "aby3" && roles.contains(&Role::CryptoProducer);
+            let helps =
+                index == 2 && self.protocol.has_dealer() && roles.contains(&Role::CryptoProducer);
             if !roles.contains(&Role::ComputeServer) && !helps {
                 return fail("computing parties", format!("{name} has not that role"));
             }
@@ -158,7 +181,14 @@ impl Job {
             .iter()
             .map(|output| (&output.name, output.elements, &output.receiver));
         self.check_tensors("inputs", inputs.collect(), &owners, configuration)?;
-        self.check_tensors("outputs", outputs.collect(), &receivers, configuration)
+        self.check_tensors("outputs", outputs.collect(), &receivers, configuration)?;
+        check_kept("reads", &l.reads)?;
+        check_kept("keeps", &l.keeps)?;
+        let long = |text: &String| text.len() > TEXT_MOST;
+        if l.opens.len() > TENSORS_MOST || l.opens.iter().any(long) {
+            return fail("opens", "there is more than anybody reads".to_owned());
+        }
+        Ok(())
     }
 
     fn check_tensors(
@@ -204,6 +234,13 @@ impl Job {
             elements,
             party: party.clone(),
         };
+        let kept = |kept: &[Kept]| {
+            let kept = kept.iter().map(|kept| JobKeptV1 {
+                name: kept.name.clone(),
+                elements: kept.elements,
+            });
+            kept.collect()
+        };
         let stored = JobV1 {
             kind: self.kind.clone(),
             name: self.name.clone(),
@@ -228,6 +265,9 @@ impl Job {
                 .iter()
                 .map(|output| tensor(&output.name, output.elements, &output.receiver))
                 .collect(),
+            reads: kept(&l.reads),
+            keeps: kept(&l.keeps),
+            opens: l.opens.clone(),
         };
         message_bytes(&stored).expect("strings and numbers are serialized")
     }
@@ -243,33 +283,45 @@ impl Job {
                 field: "form",
                 reason: error.to_string(),
             })?;
+        let kept = |kept: Vec<JobKeptV1>| {
+            let kept = kept.into_iter().map(|kept| Kept {
+                name: kept.name,
+                elements: kept.elements,
+            });
+            kept.collect()
+        };
+        let literal = JobLiteral {
+            protocol: stored.protocol,
+            ring_bits: stored.ring_bits,
+            integer_bits: stored.integer_bits.min(1000),
+            fraction_bits: stored.fraction_bits.min(1000),
+            proposer: stored.proposer,
+            servers: stored.servers,
+            inputs: stored
+                .inputs
+                .into_iter()
+                .map(|tensor| Input {
+                    name: tensor.name,
+                    elements: tensor.elements,
+                    owner: tensor.party,
+                })
+                .collect(),
+            outputs: stored
+                .outputs
+                .into_iter()
+                .map(|tensor| Output {
+                    name: tensor.name,
+                    elements: tensor.elements,
+                    receiver: tensor.party,
+                })
+                .collect(),
+            reads: kept(stored.reads),
+            keeps: kept(stored.keeps),
+            opens: stored.opens,
+        };
         let job = Self {
-            literal: JobLiteral {
-                protocol: stored.protocol,
-                ring_bits: stored.ring_bits,
-                integer_bits: stored.integer_bits.min(1000),
-                fraction_bits: stored.fraction_bits.min(1000),
-                proposer: stored.proposer,
-                servers: stored.servers,
-                inputs: stored
-                    .inputs
-                    .into_iter()
-                    .map(|tensor| Input {
-                        name: tensor.name,
-                        elements: tensor.elements,
-                        owner: tensor.party,
-                    })
-                    .collect(),
-                outputs: stored
-                    .outputs
-                    .into_iter()
-                    .map(|tensor| Output {
-                        name: tensor.name,
-                        elements: tensor.elements,
-                        receiver: tensor.party,
-                    })
-                    .collect(),
-            },
+            protocol: protocol_of(&literal)?,
+            literal,
             kind: stored.kind,
             name: stored.name,
             version: stored.version,
@@ -327,6 +379,24 @@ impl Job {
         self.program_bytes
     }
 
+    /// The protocol.
+    pub fn protocol(&self) -> ProtocolName {
+        self.protocol
+    }
+
+    /// The type of all numbers.
+    pub fn fixed(&self) -> Fixed {
+        Fixed::new(self.literal.integer_bits, self.literal.fraction_bits)
+    }
+
+    /// How inputs and outputs are shared.
+    pub(crate) fn sharing(&self) -> Sharing {
+        Sharing {
+            protocol: self.protocol,
+            ring_bits: self.literal.ring_bits,
+        }
+    }
+
     /// Everything else.
     pub fn literal(&self) -> &JobLiteral {
         &self.literal
@@ -346,6 +416,38 @@ impl Job {
     pub(crate) fn clients(&self) -> Vec<String> {
         self.participants().split_off(self.literal.servers.len())
     }
+}
+
+fn check_kept(field: &'static str, kept: &[Kept]) -> Result<(), PartyError> {
+    let fail = |reason: String| Err(PartyError::Job { field, reason });
+    if kept.len() > TENSORS_MOST {
+        return fail(format!("there are more than {TENSORS_MOST}"));
+    }
+    let mut names = BTreeSet::new();
+    for Kept { name, elements } in kept {
+        if !is_kept_name(name) {
+            return fail(format!(
+                "{name:?} is not 1 to 64 letters, digits, '-', '_' or '.' inside"
+            ));
+        }
+        if !names.insert(name) {
+            return fail(format!("{name} is there twice"));
+        }
+        if *elements > ELEMENTS_MOST {
+            return fail(format!("{name} has more than 2^32 elements"));
+        }
+    }
+    Ok(())
+}
+
+fn protocol_of(literal: &JobLiteral) -> Result<ProtocolName, PartyError> {
+    ProtocolName::parse(&literal.protocol).ok_or_else(|| {
+        let names = ProtocolName::ALL.map(ProtocolName::name).join(", ");
+        PartyError::Job {
+            field: "protocol",
+            reason: format!("{} is none of {names}", literal.protocol),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -19,26 +19,42 @@
 #![forbid(unsafe_code)]
 
 mod agreement;
+mod atomic;
 pub mod audit;
+pub mod calculate;
 mod channel;
 mod client;
 mod configuration;
 mod error;
+mod halt;
 mod identity;
 mod job;
+mod kept;
 pub mod local;
+mod npy;
+mod peers;
 mod player;
 mod policy;
 pub mod predict;
+mod programs;
 mod propose;
+mod protocol;
+mod report;
 mod runner;
+mod served;
 mod sharing;
+mod words;
 
 pub use configuration::{Configuration, Party, Role};
 pub use error::PartyError;
+pub use halt::Halt;
 pub use identity::Identity;
-pub use job::{Input, Job, JobLiteral, Output, Program};
+pub use job::{Input, Job, JobLiteral, Kept, Output, Program};
 pub use player::{Player, PlayerOptions};
 pub use policy::Policy;
-pub use propose::{Given, Outcome, Proposal, propose};
+pub use programs::Programs;
+pub use propose::{Given, Outcome, Proposal, propose, propose_until};
+pub use protocol::ProtocolName;
 pub use runner::{Computed, Observer, Runner, Work};
+pub use served::KeptModel;
+pub use words::Words;

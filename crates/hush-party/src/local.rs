@@ -2,6 +2,7 @@
 //! the same TLS connections as between machines.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -35,6 +36,19 @@ pub const PROPOSER: &str = "client";
 pub fn start(
     runner: &Arc<dyn Runner>,
     options: PlayerOptions,
+    notice: impl Fn(&str, &str) + Send + Sync + Clone + 'static,
+) -> Result<LocalParties, PartyError> {
+    start_keeping(runner, options, None, notice)
+}
+
+/// As [`start`]; the computing parties keep shares between sessions in folders `NAME.shares` inside `folder`.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_keeping(
+    runner: &Arc<dyn Runner>,
+    options: PlayerOptions,
+    folder: Option<&Path>,
     notice: impl Fn(&str, &str) + Send + Sync + Clone + 'static,
 ) -> Result<LocalParties, PartyError> {
     let names = ["server0", "server1", "server2"];
@@ -87,6 +101,10 @@ pub fn start(
             runner.clone(),
             options,
         )?;
+        let player = match folder {
+            Some(folder) => player.keeping(&folder.join(format!("{name}.shares"))),
+            None => player,
+        };
         let (stop, notice) = (stop.clone(), notice.clone());
         threads.push(std::thread::spawn(move || {
             let name = player.name().to_owned();
@@ -136,6 +154,9 @@ pub(crate) mod tests {
                 elements: 4,
                 receiver: "alice".to_owned(),
             }],
+            reads: Vec::new(),
+            keeps: Vec::new(),
+            opens: Vec::new(),
         };
         change(&mut literal);
         let program = Program {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::PartyError;
-use crate::job::Job;
+use crate::job::{Job, JobLiteral};
 
 /// Largest program that a party reads before it knows whether it allows it.
 const PROGRAM_BYTES: u64 = 1 << 30;
@@ -32,6 +32,16 @@ pub(crate) struct Rule {
     /// Files behind the inputs that this party gives.
     gives: BTreeMap<String, PathBuf>,
     gives_what_it_proposes: bool,
+    /// Files for the outputs that are revealed to this party in sessions of others.
+    receives: BTreeMap<String, PathBuf>,
+    /// Under which names shares may be kept here; all, if there is none.
+    keeps: Option<Vec<String>>,
+    /// Which kept shares programs may read; all, if there is none.
+    reads: Option<Vec<String>>,
+    /// Whether programs may let all computing parties learn something.
+    opens: bool,
+    /// A kept model: only predictions with it are allowed.
+    serves: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +65,14 @@ struct FileRule {
     reveals: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     gives: BTreeMap<String, PathBuf>,
+    #[serde(default)]
+    receives: BTreeMap<String, PathBuf>,
+    #[serde(default)]
+    keeps: Vec<String>,
+    #[serde(default)]
+    reads: Vec<String>,
+    #[serde(default)]
+    opens: bool,
 }
 
 impl Policy {
@@ -64,8 +82,26 @@ impl Policy {
             rules: vec![Rule {
                 reveals_anything: true,
                 gives_what_it_proposes: true,
+                opens: true,
                 ..Rule::default()
             }],
+            program_bytes: PROGRAM_BYTES,
+        }
+    }
+
+    /// Allows predictions with the model that is kept under `name`, on inputs of one of the `clients` and with outputs
+    /// for the same one, and nothing else.
+    pub fn serving(name: &str, clients: &[String]) -> Self {
+        let rule = |client: &String| Rule {
+            proposers: Some(vec![client.clone()]),
+            reveals: BTreeMap::from([("*".to_owned(), vec![client.clone()])]),
+            keeps: Some(Vec::new()),
+            reads: Some(vec![name.to_owned()]),
+            serves: Some(name.to_owned()),
+            ..Rule::default()
+        };
+        Self {
+            rules: clients.iter().map(rule).collect(),
             program_bytes: PROGRAM_BYTES,
         }
     }
@@ -79,6 +115,10 @@ impl Policy {
     /// proposers = ["clinic"]
     /// reveals = { y = ["clinic"] }        # output = who may be shown it; "*" = all other outputs
     /// gives = { weights = "mlp.onnx" }    # input = the file that this party takes it from
+    /// receives = { y = "y.npy" }          # output = the file that this party writes it to
+    /// keeps = ["mortality"]               # names under which a computing party keeps shares of results
+    /// reads = ["mortality"]               # kept shares that the program may read
+    /// opens = true                        # programs may tell all computing parties the bits that they list
     /// ```
     ///
     /// # Errors
@@ -124,6 +164,15 @@ impl Policy {
                     .map(|(input, file)| (input, folder.join(file)))
                     .collect(),
                 gives_what_it_proposes: false,
+                receives: rule
+                    .receives
+                    .into_iter()
+                    .map(|(output, file)| (output, folder.join(file)))
+                    .collect(),
+                keeps: Some(rule.keeps),
+                reads: Some(rule.reads),
+                opens: rule.opens,
+                serves: None,
             })
         };
         Ok(Self {
@@ -135,6 +184,16 @@ impl Policy {
     /// Largest program that is read.
     pub(crate) fn program_bytes(&self) -> u64 {
         self.program_bytes
+    }
+
+    /// Whether `party` may know what there is to know of the model that is kept under `name`.
+    pub(crate) fn may_ask(&self, name: &str, party: &str) -> bool {
+        self.rules.iter().any(|rule| {
+            let reads = rule.reads.as_ref();
+            let proposers = rule.proposers.as_ref();
+            reads.is_none_or(|reads| reads.iter().any(|read| read == name))
+                && proposers.is_none_or(|all| all.iter().any(|proposer| proposer == party))
+        })
     }
 
     /// The first rule that allows `job` to party `me`, or why the last one for its program does not.
@@ -197,6 +256,19 @@ impl Rule {
                 ));
             }
         }
+        if literal.servers.iter().any(|server| server == me) {
+            self.check_kept(literal).or_else(refuse)?;
+        }
+        let receives = |name| self.receives.contains_key(name);
+        for output in literal
+            .outputs
+            .iter()
+            .filter(|output| output.receiver == me)
+        {
+            if literal.proposer != me && !receives(&output.name) {
+                return refuse(format!("does not receive output {}", output.name));
+            }
+        }
         let proposed = self.gives_what_it_proposes && literal.proposer == me;
         for input in literal.inputs.iter().filter(|input| input.owner == me) {
             if !self.gives.contains_key(&input.name) && !proposed {
@@ -204,6 +276,39 @@ impl Rule {
             }
         }
         Ok(())
+    }
+
+    fn check_kept(&self, literal: &JobLiteral) -> Result<(), String> {
+        for (names, allowed, verb) in [
+            (&literal.keeps, &self.keeps, "keep"),
+            (&literal.reads, &self.reads, "let programs read"),
+        ] {
+            for kept in names {
+                let allows = |allowed: &Vec<String>| allowed.contains(&kept.name);
+                if !allowed.as_ref().is_none_or(allows) {
+                    return Err(format!(
+                        "does not {verb} shares under the name {}",
+                        kept.name
+                    ));
+                }
+            }
+        }
+        match literal.opens.first() {
+            Some(what) if !self.opens => Err(format!(
+                "does not let all computing parties learn {what}; opens = true would"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The kept model that this rule serves, if it does nothing else.
+    pub(crate) fn serves(&self) -> Option<&str> {
+        self.serves.as_deref()
+    }
+
+    /// The file for an output.
+    pub(crate) fn destination(&self, output: &str) -> Option<&Path> {
+        self.receives.get(output).map(PathBuf::as_path)
     }
 
     /// The file behind an input.
@@ -220,6 +325,13 @@ mod tests {
     fn check(policy: &str, me: &str) -> Result<(), String> {
         let policy = Policy::parse(policy, Path::new("/policies"))?;
         policy.check(&job(|_| {}), me).map(|_| ())
+    }
+
+    fn kept() -> crate::Kept {
+        crate::Kept {
+            name: "model".to_owned(),
+            elements: 4,
+        }
     }
 
     #[test]
@@ -243,6 +355,44 @@ mod tests {
         );
         assert_eq!(refusal(fine, "bob"), "its policy does not give input b");
         check(&format!("{fine}gives = {{ b = \"b.npy\" }}\n"), "bob").unwrap();
+        let changed = |policy: &str, me: &str, change: &dyn Fn(&mut JobLiteral)| {
+            let policy = Policy::parse(policy, Path::new("/policies"))?;
+            policy.check(&job(change), me).map(|_| ())
+        };
+        let keeps = |literal: &mut JobLiteral| literal.keeps = vec![kept()];
+        let reads = |literal: &mut JobLiteral| literal.reads = vec![kept()];
+        let opens = |literal: &mut JobLiteral| literal.opens = vec!["when it ends".to_owned()];
+        let to_bob = |literal: &mut JobLiteral| literal.outputs[0].receiver = "bob".to_owned();
+        assert_eq!(
+            changed(fine, "s0", &keeps).unwrap_err(),
+            "its policy does not keep shares under the name model"
+        );
+        assert_eq!(
+            changed(fine, "s0", &reads).unwrap_err(),
+            "its policy does not let programs read shares under the name model"
+        );
+        assert_eq!(
+            changed(fine, "s0", &opens).unwrap_err(),
+            "its policy does not let all computing parties learn when it ends; opens = true would"
+        );
+        let more = format!("{fine}keeps = [\"model\"]\nreads = [\"model\"]\nopens = true\n");
+        for change in [&keeps as &dyn Fn(&mut JobLiteral), &reads, &opens] {
+            changed(&more, "s0", change).unwrap();
+        }
+        let bob = format!(
+            "{}gives = {{ b = \"b.npy\" }}\n",
+            fine.replace("alice", "bob")
+        );
+        assert_eq!(
+            changed(&bob, "bob", &to_bob).unwrap_err(),
+            "its policy does not receive output total"
+        );
+        changed(
+            &format!("{bob}receives = {{ total = \"t.npy\" }}\n"),
+            "bob",
+            &to_bob,
+        )
+        .unwrap();
         let hash = blake3::hash(b"the program").to_string();
         check(
             &fine.replace("program = \"sum\"", &format!("program_hash = \"{hash}\"")),

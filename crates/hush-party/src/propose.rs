@@ -1,7 +1,9 @@
 //! The side that asks for a session and takes part in it without computing.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hush_mpc::link::tls::{Purpose, dial};
@@ -9,19 +11,22 @@ use hush_wire::{NoncesV1, message_bytes};
 use rand_core::{OsRng, RngCore, TryRngCore};
 
 use crate::agreement::Agreement;
-use crate::channel::{Channel, Kind};
-use crate::client::{Words, participate};
+use crate::channel::{Channel, Kind, Wait};
+use crate::client::{Participation, own_input};
 use crate::configuration::Configuration;
 use crate::error::PartyError;
+use crate::halt::Halt;
 use crate::identity::Identity;
 use crate::job::{Job, JobLiteral, Program};
+use crate::peers::Peers;
 use crate::player::{PlayerOptions, check_identity};
+use crate::words::Words;
 
 /// Longest report of a computation.
 const REPORT_MOST: u64 = 64 << 20;
 
-/// Words that the proposer gives, by input.
-pub type Given = BTreeMap<String, Vec<u64>>;
+/// Words by the name of an input or output.
+pub type Given = BTreeMap<String, Words>;
 
 /// What to ask the other parties for.
 pub struct Proposal<'a> {
@@ -43,7 +48,7 @@ pub struct Proposal<'a> {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// What was revealed to the proposer, by output.
-    pub outputs: BTreeMap<String, Vec<u64>>,
+    pub outputs: Given,
     /// The first computing party's report.
     pub report: String,
     /// From the first connection until all had agreed.
@@ -60,6 +65,18 @@ pub fn propose(
     proposal: Proposal<'_>,
     progress: impl FnMut(u64, u64, &str),
 ) -> Result<Outcome, PartyError> {
+    propose_until(proposal, &Arc::default(), progress)
+}
+
+/// As [`propose`]; ends early, and tells all others so, once `halt` says why.
+///
+/// # Errors
+/// As [`propose`].
+pub fn propose_until(
+    proposal: Proposal<'_>,
+    halt: &Arc<Halt>,
+    progress: impl FnMut(u64, u64, &str),
+) -> Result<Outcome, PartyError> {
     let begin = Instant::now();
     let Proposal {
         configuration,
@@ -72,6 +89,15 @@ pub fn propose(
     let me = job.proposer.clone();
     check_identity(&me, configuration, identity)?;
     let job = Job::new(job, program, configuration)?;
+    // Nobody is asked for what cannot come to an end.
+    let own = job
+        .literal()
+        .inputs
+        .iter()
+        .filter(|input| input.owner == me);
+    for input in own {
+        own_input(&job, input, &inputs)?;
+    }
     let tls = identity.tls();
     let mut rng = OsRng.unwrap_err();
     let mut name = [0; 32];
@@ -91,29 +117,22 @@ pub fn propose(
             deadline,
         )
         .map_err(PartyError::connection(participant))?;
-        let mut channel = Channel::new(stream, participant, options.timing.patience);
+        let mut channel = Channel::new(stream, participant, options.timing);
         channel.send(Kind::Job, &[&job.to_bytes()])?;
-        // A party that refuses the job closes before it has read the program.
-        if let Err(error) = channel.send(Kind::Program, &[&program.bytes]) {
-            return Err(channel
-                .receive_exact(Kind::Accept, 32)
-                .err()
-                .unwrap_or(error));
-        }
+        channel.send(Kind::Program, &[&program.bytes])?;
         channels.push(channel);
     }
     let mut nonces = Vec::new();
-    let mut answers = channels.iter_mut();
+    let mut answers = Peers::new(channels.iter_mut().collect(), halt);
     for participant in &participants {
         let mut nonce = [0; 32];
         if *participant == me {
             rng.fill_bytes(&mut nonce);
         } else {
-            let channel = answers
-                .next()
-                .expect("every other participant has a channel");
-            let answer = channel.receive_exact(Kind::Accept, 32)?;
-            nonce.copy_from_slice(&answer);
+            let due = ("an acceptance", Wait::Patience);
+            let from = answers.position(participant)?;
+            let answer = answers.receive_exact(from, Kind::Accept, 32, due);
+            nonce.copy_from_slice(&answer.inspect_err(|error| answers.explain(0, error))?);
         }
         nonces.push(nonce);
     }
@@ -121,6 +140,7 @@ pub fn propose(
     let start = message_bytes(&NoncesV1 { nonces }).expect("bytes are serialized");
     for channel in &mut channels {
         channel.send(Kind::Start, &[&start])?;
+        channel.beat_from_now(options.set_up);
     }
     let set_up = begin.elapsed();
 
@@ -128,26 +148,40 @@ pub fn propose(
     let (tell, events) = channel();
     let telling = tell.clone();
     let configuration = configuration.clone();
-    std::thread::spawn(move || {
-        let given = participate(
-            &job,
-            &agreement,
-            &name,
-            &configuration,
-            &tls,
-            &me,
-            &options,
-            &inputs,
-        );
-        let _ = telling.send(Event::Outputs(given));
-    });
+    let over: Arc<Halt> = Arc::default();
     let others = channels.len();
-    for channel in channels {
-        let telling = tell.clone();
-        std::thread::spawn(move || follow(channel, &telling));
-    }
+    let mut threads: Vec<JoinHandle<()>> = channels
+        .into_iter()
+        .map(|channel| {
+            let (telling, over) = (tell.clone(), over.clone());
+            std::thread::spawn(move || follow(channel, &over, &telling))
+        })
+        .collect();
+    let ending = over.clone();
+    threads.push(std::thread::spawn(move || {
+        let part = Participation {
+            job: &job,
+            agreement: &agreement,
+            proposal: &name,
+            configuration: &configuration,
+            identity: &tls,
+            me: &me,
+            options: &options,
+            halt: &ending,
+        };
+        let _ = telling.send(Event::Outputs(part.run(None, &inputs)));
+    }));
     drop(tell);
-    let (outputs, report) = wait(&events, others, progress)?;
+    let ended = wait(&events, others, halt, progress);
+    if let Err(error) = &ended {
+        // All others are told before this party goes on.
+        let (kind, reason) = error.told();
+        over.end(kind == Kind::Failed, &reason);
+        threads.into_iter().for_each(|thread| {
+            let _ = thread.join();
+        });
+    }
+    let (outputs, report) = ended?;
     Ok(Outcome {
         outputs,
         report,
@@ -162,7 +196,7 @@ enum Event {
     /// A participant is done, or failed.
     Ended(Result<(), PartyError>),
     /// The proposer's own part.
-    Outputs(Result<Words, PartyError>),
+    Outputs(Result<Given, PartyError>),
 }
 
 /// Waits until all participants are done. The first failure that says more than that a connection closed is the one
@@ -170,16 +204,21 @@ enum Event {
 fn wait(
     events: &Receiver<Event>,
     others: usize,
+    halt: &Halt,
     mut progress: impl FnMut(u64, u64, &str),
-) -> Result<(Words, String), PartyError> {
+) -> Result<(Given, String), PartyError> {
     let (mut outputs, mut report, mut ended) = (None, String::new(), 0);
     let mut lost = None;
     while ended < others || outputs.is_none() {
-        let event = if lost.is_some() {
-            // The reason may still be on its way.
-            events.recv_timeout(Duration::from_secs(2)).ok()
-        } else {
-            events.recv().ok()
+        halt.check()?;
+        // After a loss the reason may still be on its way.
+        let most = match lost {
+            Some(_) => Duration::from_secs(2),
+            None => Duration::from_millis(100),
+        };
+        let event = match events.recv_timeout(most) {
+            Err(RecvTimeoutError::Timeout) if lost.is_none() => continue,
+            event => event.ok(),
         };
         match event {
             Some(Event::Progress(done, total, label)) => progress(done, total, &label),
@@ -187,8 +226,12 @@ fn wait(
             Some(Event::Ended(Ok(()))) => ended += 1,
             Some(Event::Outputs(Ok(words))) => outputs = Some(words),
             Some(
-                Event::Ended(Err(error @ PartyError::Connection { .. }))
-                | Event::Outputs(Err(error @ PartyError::Connection { .. })),
+                Event::Ended(Err(
+                    error @ (PartyError::Connection { .. } | PartyError::Gone { .. }),
+                ))
+                | Event::Outputs(Err(
+                    error @ (PartyError::Connection { .. } | PartyError::Gone { .. }),
+                )),
             ) => {
                 ended += 1;
                 outputs.get_or_insert_default();
@@ -206,9 +249,10 @@ fn wait(
 }
 
 /// Tells what a participant sends until it is done.
-fn follow(mut channel: Channel, tell: &Sender<Event>) {
+fn follow(mut channel: Channel, over: &Halt, tell: &Sender<Event>) {
+    let mut peers = Peers::new(vec![&mut channel], over);
     loop {
-        let message = channel.receive("the end", |kind| match kind {
+        let message = peers.receive(0, "the end", Wait::Alive, |kind| match kind {
             Kind::Progress => Some(4096),
             Kind::Report => Some(REPORT_MOST),
             Kind::Done => Some(0),
@@ -229,6 +273,7 @@ fn follow(mut channel: Channel, tell: &Sender<Event>) {
                 return;
             }
             Err(error) => {
+                peers.explain(0, &error);
                 let _ = tell.send(Event::Ended(Err(error)));
                 return;
             }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use hush_mpc::MpcError;
 use hush_mpc::link::{Link, LinkError};
+use hush_mpc::{MpcError, Share, Word};
 
-use crate::job::Job;
+use crate::job::{Job, JobLiteral};
+use crate::words::{Words, share_of};
 
 /// Understands programs of some kinds.
 pub trait Runner: Send + Sync {
@@ -31,13 +32,43 @@ pub trait Runner: Send + Sync {
         program: &[u8],
         input: &str,
         file: &Path,
-    ) -> Result<Vec<u64>, String>;
+    ) -> Result<Words, String>;
 
-    /// Takes an output that was revealed to this party, at a party that did not propose the session.
+    /// Writes an output that was revealed to this party, which did not propose the session, to the file that its policy
+    /// names: whole or not at all.
     ///
     /// # Errors
-    /// Says in words why it could not be kept.
-    fn keep_output(&self, job: &Job, output: &str, words: &[u64]) -> Result<(), String>;
+    /// Says in words why it could not be written.
+    fn write_output(
+        &self,
+        job: &Job,
+        program: &[u8],
+        output: &str,
+        words: &Words,
+        file: &Path,
+    ) -> Result<(), String>;
+
+    /// What is needed to predict with what `program` keeps under `name`, if that is a model: the program's kind and a
+    /// description without weights.
+    fn describe(&self, job: &Job, program: &[u8], name: &str) -> Option<(String, Vec<u8>)> {
+        let _ = (job, program, name);
+        None
+    }
+
+    /// Whether `program` is nothing but a prediction by the model that is kept under `name` and described so.
+    ///
+    /// # Errors
+    /// Says in words what it is instead.
+    fn check_served(
+        &self,
+        job: &Job,
+        program: &[u8],
+        name: &str,
+        description: &[u8],
+    ) -> Result<(), String> {
+        let _ = (job, program, description);
+        Err(format!("nothing can be predicted with {name}"))
+    }
 }
 
 /// What a runner gets.
@@ -51,15 +82,33 @@ pub struct Work<'a> {
     /// Name of the session, the same at all, never used before.
     pub session: [u8; 32],
     /// This party's parts of each input, in the job's order.
-    pub inputs: Vec<Vec<Vec<u64>>>,
+    pub inputs: Vec<Vec<Words>>,
+    /// This party's parts of what it kept of earlier sessions, in the job's order.
+    pub kept: Vec<Vec<Words>>,
     /// Whom to tell of progress.
     pub observer: &'a mut dyn Observer,
+}
+
+impl Work<'_> {
+    /// This party's shares of all inputs, then of all that was kept.
+    pub(crate) fn shares<W: Word>(&self) -> Vec<Share<W>> {
+        let JobLiteral { inputs, reads, .. } = self.job.literal();
+        let inputs = inputs.iter().map(|input| input.elements);
+        let elements = inputs.chain(reads.iter().map(|kept| kept.elements));
+        let parts = self.inputs.iter().chain(&self.kept);
+        elements
+            .zip(parts)
+            .map(|(elements, parts)| share_of(elements as usize, parts))
+            .collect()
+    }
 }
 
 /// What a runner gives.
 pub struct Computed {
     /// This party's parts of each output, in the job's order.
-    pub outputs: Vec<Vec<Vec<u64>>>,
+    pub outputs: Vec<Vec<Words>>,
+    /// This party's parts of what it is to keep, in the job's order.
+    pub kept: Vec<Vec<Words>>,
     /// What the computation cost, for whoever proposed it; text that both sides' programs understand.
     pub report: String,
 }
@@ -70,7 +119,7 @@ pub trait Observer {
     fn progress(&mut self, done: u64, total: u64, label: &str);
 }
 
-/// A link that remembers the failure that ended it, so that it can be told with the names of parties.
+/// A link's failure, which is told with the names of parties.
 pub(crate) fn link_failure(error: &MpcError) -> Option<&LinkError> {
     match error {
         MpcError::Link(error) => Some(error),

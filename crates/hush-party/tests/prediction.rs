@@ -65,10 +65,7 @@ fn a_network_is_computed_by_parties_that_know_neither_weights_nor_samples() {
     let samples = random(batch * 12, 3.0);
     let mut inputs = Given::new();
     inputs.insert(WEIGHTS.to_owned(), prediction.weights().unwrap());
-    inputs.insert(
-        "input x".to_owned(),
-        prediction.samples(0, &samples).unwrap(),
-    );
+    inputs.insert("x".to_owned(), prediction.samples(0, &samples).unwrap());
     let mut steps = Vec::new();
     let outcome = propose(
         Proposal {
@@ -112,6 +109,9 @@ fn a_program_tells_no_weights_and_a_job_that_does_not_fit_is_refused() {
     let read = |_: &Path| Err("there are no files".to_owned());
     let runner: Arc<dyn Runner> = Arc::new(Predictions::new(read));
     let parties = local::start(&runner, PlayerOptions::default(), |_, _| {}).unwrap();
+    let mut given = Given::new();
+    given.insert(WEIGHTS.to_owned(), prediction.weights().unwrap());
+    given.insert("x".to_owned(), prediction.samples(0, &[0.5; 12]).unwrap());
     let refusal = |change: &dyn Fn(&mut hush_party::JobLiteral, &mut hush_party::Program)| {
         let (mut job, mut program) = (prediction.job(roles(), 1), program.clone());
         change(&mut job, &mut program);
@@ -121,7 +121,7 @@ fn a_program_tells_no_weights_and_a_job_that_does_not_fit_is_refused() {
                 identity: &parties.identity,
                 program: &program,
                 job,
-                inputs: Given::new(),
+                inputs: given.clone(),
                 options: PlayerOptions::default(),
             },
             |_, _, _| {},
@@ -129,18 +129,17 @@ fn a_program_tells_no_weights_and_a_job_that_does_not_fit_is_refused() {
         .unwrap_err()
         .to_string()
     };
-    let differs = "server0 refuses: inputs, outputs, protocol or ring of the job are not those of the program";
+    let differs = "server0 refuses: inputs or outputs of the job are not those of the program";
     assert_eq!(refusal(&|job, _| job.outputs[0].elements = 6), differs);
-    assert_eq!(refusal(&|job, _| job.inputs[0].elements -= 1), differs);
-    assert_eq!(refusal(&|job, _| job.protocol = "pond".to_owned()), differs);
+    assert_eq!(refusal(&|job, _| job.opens.push("all".to_owned())), differs);
     assert_eq!(
         refusal(&|_, program| program.kind = "train".to_owned()),
         "server0 refuses: this party runs no programs of kind train"
     );
     assert!(refusal(&|_, program| program.bytes.truncate(20)).starts_with("server0 refuses: "));
-    // Nothing to give.
+    // Nothing that fits to give.
     assert_eq!(
-        refusal(&|_, _| {}),
-        "input weights has 293 elements, the program takes 293".replace("has 293", "has 0")
+        refusal(&|job, _| job.inputs[0].elements -= 1),
+        "input weights has 293 elements, the program takes 292"
     );
 }

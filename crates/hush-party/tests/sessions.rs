@@ -9,7 +9,10 @@ use world::{Arithmetic, World, job, program};
 fn three_parties_multiply_what_one_gives() {
     let world = World::open();
     let outcome = world.propose(job(&["client", "client"])).unwrap();
-    assert_eq!(outcome.outputs["y"], [3 * 5, 4 * 6, 7 * 9, 11 * 2]);
+    assert_eq!(
+        outcome.outputs["y"].to::<u64>(),
+        [3 * 5, 4 * 6, 7 * 9, 11 * 2]
+    );
     assert_eq!(outcome.report, "multiplied 4 words");
     println!(
         "set up in {:?}, all in {:?}",
@@ -32,7 +35,7 @@ fn two_owners_and_an_audit_log() {
     let world = World::new(policy, Arithmetic::default());
     std::fs::write(world.folder().join("bob.txt"), "10 20 30 40").unwrap();
     let outcome = world.propose(job(&["client", "bob"])).unwrap();
-    assert_eq!(outcome.outputs["y"], [30, 80, 210, 440]);
+    assert_eq!(outcome.outputs["y"].to::<u64>(), [30, 80, 210, 440]);
     for name in ["server0", "server1", "server2"] {
         let log = world.audit(name);
         let events: Vec<&str> = log
@@ -149,7 +152,10 @@ fn jobs_that_make_no_sense_go_nowhere() {
 fn a_party_that_fails_in_mid_program_is_named_to_everybody() {
     let world = World::new(
         |_| "[[allow]]\nprogram = \"product\"\nreveals = { \"*\" = [\"client\"] }\n".to_owned(),
-        Arithmetic { fails: Some(2) },
+        Arithmetic {
+            fails: Some(2),
+            ..Arithmetic::default()
+        },
     );
     let error = world.propose(job(&["client", "client"])).unwrap_err();
     let text = error.to_string();
@@ -160,8 +166,10 @@ fn a_party_that_fails_in_mid_program_is_named_to_everybody() {
     for name in ["server0", "server1"] {
         let log = world.audit_until(name, "failed");
         let reason = log.last().unwrap()["reason"].as_str().unwrap().to_owned();
+        // From the link or from the proposer, whichever was first.
         assert!(
-            reason.contains("party server2 closed the connection at step"),
+            reason.contains("party server2 closed the connection at step")
+                || reason.starts_with("server2 failed: computing failed:"),
             "{reason}"
         );
     }

@@ -54,7 +54,10 @@ pub use kind::Kind;
 pub use message::{message_bytes, read_message, write_message};
 pub use packing::{pack, packed_length, residue_bits, unpack};
 pub use parameters::ParametersV1;
-pub use party::{JobTensorV1, JobV1, NoncesV1, PredictionV1, read_party_message};
+pub use party::{
+    JobKeptV1, JobTensorV1, JobV1, KeptCommonV1, KeptSharesV1, NoncesV1, PredictionV1,
+    read_party_message,
+};
 pub use reader::Reader;
 pub use secret_key::{
     ProtectionV1, SecretKeyHeaderV1, pack_ternary, read_secret_key, unpack_ternary,

@@ -8,6 +8,7 @@ use std::path::Path;
 use hush_mpc::link::tls::Fingerprint;
 
 use crate::PartyError;
+use crate::protocol::ProtocolName;
 
 /// What a party may be in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,10 +195,35 @@ impl Configuration {
             .collect()
     }
 
+    /// Who computes by a protocol if nobody says otherwise: the first three computing servers by name, or the first two
+    /// and the first crypto producer.
+    pub fn servers_for(&self, protocol: ProtocolName) -> Vec<String> {
+        let mut servers = self.with_role(Role::ComputeServer);
+        if protocol.has_dealer() {
+            let first = servers.iter().take(2).cloned().collect::<Vec<_>>();
+            let mut dealers = self.with_role(Role::CryptoProducer);
+            dealers.retain(|name| !first.contains(name));
+            dealers.extend(servers.into_iter().skip(2));
+            dealers.truncate(1);
+            return [first, dealers].concat();
+        }
+        servers.truncate(3);
+        servers
+    }
+
     /// A hash of names, identities and roles; addresses may differ from where parties stand.
     pub(crate) fn roster(&self) -> [u8; 32] {
+        self.hash(|_| true)
+    }
+
+    /// As [`Configuration::roster`] for some of the parties.
+    pub(crate) fn roster_of(&self, names: &[String]) -> [u8; 32] {
+        self.hash(|party| names.contains(&party.name))
+    }
+
+    fn hash(&self, counts: impl Fn(&Party) -> bool) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("hush-party roster v1");
-        for party in &self.parties {
+        for party in self.parties.iter().filter(|party| counts(party)) {
             hasher.update(&(party.name.len() as u64).to_le_bytes());
             hasher.update(party.name.as_bytes());
             hasher.update(&party.fingerprint.0);

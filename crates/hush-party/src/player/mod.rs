@@ -1,10 +1,12 @@
 //! The process of one party: it waits for proposals and takes part in what its policy allows.
 
-#[cfg(test)]
-mod lies;
+mod compute;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +18,9 @@ use crate::audit::AuditLog;
 use crate::channel::{Channel, Kind};
 use crate::configuration::Configuration;
 use crate::error::PartyError;
+use crate::halt::Halt;
 use crate::identity::Identity;
+use crate::kept::KeptShares;
 use crate::policy::Policy;
 use crate::runner::Runner;
 
@@ -55,6 +59,8 @@ pub struct Player {
     acceptor: Acceptor,
     options: PlayerOptions,
     sessions: AtomicUsize,
+    shares: Option<KeptShares>,
+    halt: Halt,
 }
 
 /// Checks that `identity` is the one that is pinned for `name`.
@@ -114,7 +120,27 @@ impl Player {
             acceptor,
             options,
             sessions: AtomicUsize::new(0),
+            shares: None,
+            halt: Halt::default(),
         })
+    }
+
+    /// Keeps shares between sessions in `folder`, as far as its policy allows. Without a folder it keeps none.
+    pub fn keeping(mut self, folder: &Path) -> Self {
+        self.shares = Some(KeptShares::new(folder));
+        self
+    }
+
+    /// Whether it keeps a share of a model under that name.
+    ///
+    /// # Errors
+    /// Says in words why not.
+    pub fn check_model(&self, name: &str) -> Result<(), String> {
+        let shares = self.shares.as_ref().ok_or("it keeps no shares")?;
+        match shares.load(name)?.header.common.kind.is_empty() {
+            true => Err(format!("{name} is no model")),
+            false => Ok(()),
+        }
     }
 
     /// Where it listens.
@@ -127,7 +153,8 @@ impl Player {
         &self.name
     }
 
-    /// Answers proposals until `stop`, each on a thread of its own, and tells `notice` of how each ended.
+    /// Answers proposals until `stop`, each on a thread of its own, and tells `notice` of how each ended. Sessions that are
+    /// under way end then, and the other parties are told why.
     pub fn serve(&self, stop: &AtomicBool, notice: impl Fn(&str) + Sync) {
         let notice = &notice;
         std::thread::scope(|scope| {
@@ -136,12 +163,15 @@ impl Player {
                 let (stream, proposal) = match self.acceptor.control(wait) {
                     Ok(arrival) => arrival,
                     Err(StreamError::TimedOut) => continue,
-                    Err(error) => return notice(&format!("cannot listen: {error}")),
+                    Err(error) => {
+                        notice(&format!("cannot listen: {error}"));
+                        break;
+                    }
                 };
                 let Some(party) = self.configuration.by_fingerprint(stream.peer()) else {
                     continue;
                 };
-                let mut channel = Channel::new(stream, &party.name, self.options.timing.patience);
+                let mut channel = Channel::new(stream, &party.name, self.options.timing);
                 if self.sessions.fetch_add(1, Ordering::Relaxed) >= self.options.sessions_most {
                     self.sessions.fetch_sub(1, Ordering::Relaxed);
                     channel.explain(
@@ -152,9 +182,11 @@ impl Player {
                 }
                 scope.spawn(move || {
                     notice(&self.answer(&mut channel, &proposal));
+                    channel.linger();
                     self.sessions.fetch_sub(1, Ordering::Relaxed);
                 });
             }
+            self.halt.because("whoever runs it ended it");
         });
     }
 
@@ -170,8 +202,9 @@ impl Player {
                 format!("refused a session of {proposer}: {reason}")
             }
             Err(session::Stop::Failed(error)) => {
+                let (kind, told) = error.told();
+                channel.explain(kind, &told);
                 let reason = error.to_string();
-                channel.explain(Kind::Failed, &reason);
                 let details = json!({ "proposer": proposer, "reason": reason });
                 let _ = self.audit.write("failed", details);
                 format!("a session of {proposer} failed: {reason}")

@@ -1,28 +1,28 @@
 //! One session, from the proposal to the end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hush_mpc::link::tls::{Peer, SessionName, TlsLink};
-use hush_mpc::link::{Link, Step};
+use hush_mpc::link::tls::SessionName;
 use hush_wire::{NoncesV1, read_party_message};
 use rand_core::{OsRng, RngCore, TryRngCore};
 use serde_json::json;
 
 use super::Player;
-use crate::agreement::{Agreement, BYTES};
+use crate::agreement::Agreement;
 use crate::audit::{hexadecimal, of_job};
-use crate::channel::{Channel, Kind};
-use crate::client::{Words, client_session, participate};
-use crate::error::{PartyError, with_names};
+use crate::channel::{Channel, Kind, Wait};
+use crate::client::Participation;
+use crate::error::PartyError;
 use crate::job::Job;
+use crate::kept::Stored;
+use crate::peers::Peers;
 use crate::policy::Rule;
-use crate::runner::{Observer, Work, link_failure};
-use crate::sharing;
+use crate::propose::Given;
 
 /// Longest job.
 const JOB_MOST: u64 = 4 << 20;
-/// How often a computing party tells the proposer how far it is.
-const PROGRESS: Duration = Duration::from_millis(100);
+/// Longest name of a kept model.
+const NAME_MOST: u64 = 64;
 
 /// Why a session ended early.
 pub(super) enum Stop {
@@ -38,6 +38,18 @@ impl From<PartyError> for Stop {
     }
 }
 
+/// What a party has agreed to take part in.
+pub(super) struct Agreed<'a> {
+    pub(super) job: &'a Job,
+    pub(super) program: &'a [u8],
+    pub(super) proposal: &'a SessionName,
+    pub(super) agreement: &'a Agreement,
+    /// This party's place among those that compute, if it does.
+    pub(super) position: usize,
+    /// What it kept of earlier sessions, as the job reads it.
+    pub(super) kept: &'a [Stored],
+}
+
 impl Player {
     /// Says in words how it ended.
     pub(super) fn session(
@@ -45,9 +57,17 @@ impl Player {
         channel: &mut Channel,
         proposal: &SessionName,
     ) -> Result<String, Stop> {
-        let job = channel.receive("a job", |kind| (kind == Kind::Job).then_some(JOB_MOST))?;
+        let mut control = Peers::new(vec![&mut *channel], &self.halt);
+        let first = control.receive(0, "a job", Wait::Patience, |kind| match kind {
+            Kind::Job => Some(JOB_MOST),
+            Kind::Describe => Some(NAME_MOST),
+            _ => None,
+        })?;
+        if first.0 == Kind::Describe {
+            return self.describe(channel, &String::from_utf8_lossy(&first.1));
+        }
         let refuse = |error: PartyError| Stop::Refused(error.to_string());
-        let job = Job::from_bytes(&job.1, &channel.party, &self.configuration).map_err(refuse)?;
+        let job = Job::from_bytes(&first.1, &channel.party, &self.configuration).map_err(refuse)?;
         let participants = job.participants();
         let Some(position) = participants.iter().position(|name| *name == self.name) else {
             return Err(Stop::Refused("it has no part in this job".to_owned()));
@@ -60,26 +80,28 @@ impl Player {
             )));
         }
         let rule = self.policy.check(&job, &self.name).map_err(Stop::Refused)?;
-        let program = channel.receive_exact(Kind::Program, job.program_bytes())?;
+        let mut control = Peers::new(vec![&mut *channel], &self.halt);
+        let due = ("a program", Wait::Patience);
+        let program = control.receive_exact(0, Kind::Program, job.program_bytes(), due)?;
         if blake3::hash(&program) != *job.program() {
             return Err(Stop::Refused(
                 "the program has another hash than the job says".to_owned(),
             ));
         }
         self.runner.check(&job, &program).map_err(Stop::Refused)?;
+        let computes = position < job.literal().servers.len();
+        let kept = match computes {
+            true => self
+                .read_kept(&job, &program, rule, position)
+                .map_err(Stop::Refused)?,
+            false => Vec::new(),
+        };
         let inputs = self.inputs(&job, &program, rule).map_err(Stop::Refused)?;
 
         let mut nonce = [0; 32];
         OsRng.unwrap_err().fill_bytes(&mut nonce);
         channel.send(Kind::Accept, &[&nonce])?;
-        let most = 64 * participants.len() as u64;
-        let start = channel.receive("a start", |kind| (kind == Kind::Start).then_some(most))?;
-        let NoncesV1 { nonces } =
-            read_party_message("the nonces", &start.1).map_err(|error| PartyError::Unexpected {
-                party: channel.party.clone(),
-                expected: "nonces",
-                found: error.to_string(),
-            })?;
+        let nonces = self.nonces(channel, participants.len())?;
         if nonces.len() != participants.len() || nonces[position] != nonce {
             return Err(Stop::Failed(PartyError::Mismatch {
                 party: channel.party.clone(),
@@ -91,24 +113,31 @@ impl Player {
         let mut details = of_job(&job);
         details["session"] = json!(session);
         self.audit.write("agreed", details)?;
+        channel.beat_from_now(self.options.set_up);
         let begin = Instant::now();
-        if position < job.literal().servers.len() {
-            self.compute(channel, &job, &program, proposal, &agreement, position)?;
+        let agreed = Agreed {
+            job: &job,
+            program: &program,
+            proposal,
+            agreement: &agreement,
+            position,
+            kept: &kept,
+        };
+        if computes {
+            self.compute(channel, &agreed)?;
         } else {
-            let outputs = participate(
-                &job,
-                &agreement,
+            let part = Participation {
+                job: &job,
+                agreement: &agreement,
                 proposal,
-                &self.configuration,
-                &self.identity,
-                &self.name,
-                &self.options,
-                &inputs,
-            )?;
-            for (name, words) in &outputs {
-                let kept = self.runner.keep_output(&job, name, words);
-                kept.map_err(PartyError::Run)?;
-            }
+                configuration: &self.configuration,
+                identity: &self.identity,
+                me: &self.name,
+                options: &self.options,
+                halt: &self.halt,
+            };
+            let outputs = part.run(Some(channel), &inputs)?;
+            self.write_outputs(&agreed, rule, &outputs)?;
         }
         let seconds = begin.elapsed().as_secs_f64();
         let details = json!({ "session": session, "seconds": seconds });
@@ -121,9 +150,28 @@ impl Player {
         ))
     }
 
+    /// Everybody's nonces, as the proposer tells them once all have accepted.
+    fn nonces(
+        &self,
+        channel: &mut Channel,
+        participants: usize,
+    ) -> Result<Vec<[u8; 32]>, PartyError> {
+        let most = 64 * participants as u64;
+        let mut control = Peers::new(vec![&mut *channel], &self.halt);
+        let limit = |kind| (kind == Kind::Start).then_some(most);
+        let start = control.receive(0, "a start", Wait::Patience, limit)?;
+        let NoncesV1 { nonces } =
+            read_party_message("the nonces", &start.1).map_err(|error| PartyError::Unexpected {
+                party: channel.party.clone(),
+                expected: "nonces".to_owned(),
+                found: error.to_string(),
+            })?;
+        Ok(nonces)
+    }
+
     /// What this party gives, read before it agrees.
-    fn inputs(&self, job: &Job, program: &[u8], rule: &Rule) -> Result<Words, String> {
-        let mut inputs = Words::new();
+    fn inputs(&self, job: &Job, program: &[u8], rule: &Rule) -> Result<Given, String> {
+        let mut inputs = Given::new();
         for input in &job.literal().inputs {
             if input.owner != self.name {
                 continue;
@@ -145,192 +193,89 @@ impl Player {
         Ok(inputs)
     }
 
-    fn compute(
+    fn write_outputs(
         &self,
-        channel: &mut Channel,
-        job: &Job,
-        program: &[u8],
-        proposal: &SessionName,
-        agreement: &Agreement,
-        position: usize,
+        agreed: &Agreed<'_>,
+        rule: &Rule,
+        outputs: &Given,
     ) -> Result<(), PartyError> {
-        let servers = &job.literal().servers;
-        let deadline = Instant::now() + self.options.set_up;
-        let peers: Vec<Peer> = servers
-            .iter()
-            .map(|name| {
-                let party = self.configuration.party(name)?;
-                Ok(Peer {
-                    address: party.socket_address()?,
-                    fingerprint: party.fingerprint,
-                })
-            })
-            .collect::<Result<_, PartyError>>()?;
-        let mut link = TlsLink::connect(
-            position,
-            &peers,
-            &self.identity,
-            &self.acceptor,
-            proposal,
-            self.options.timing,
-            deadline,
-        )
-        .map_err(|error| PartyError::Link(with_names(&error.to_string(), servers)))?;
-        agree(&mut link, agreement, servers)?;
-        let mut clients = Vec::new();
-        for name in job.clients() {
-            let fingerprint = self.configuration.party(&name)?.fingerprint;
-            let stream = self
-                .acceptor
-                .link(fingerprint, &client_session(proposal), deadline)
-                .map_err(PartyError::connection(&name))?;
-            let mut client = Channel::new(stream, &name, self.options.timing.patience);
-            client.send(Kind::Ready, &[&agreement.to_bytes()])?;
-            clients.push(client);
-        }
-        let result = self.run(
-            channel,
-            job,
-            program,
-            link,
-            agreement,
-            position,
-            &mut clients,
-        );
-        if let Err(error) = &result {
-            let reason = error.to_string();
-            clients
-                .iter_mut()
-                .for_each(|client| client.explain(Kind::Failed, &reason));
-        }
-        result
-    }
-
-    fn run(
-        &self,
-        channel: &mut Channel,
-        job: &Job,
-        program: &[u8],
-        link: TlsLink,
-        agreement: &Agreement,
-        position: usize,
-        clients: &mut [Channel],
-    ) -> Result<(), PartyError> {
-        let literal = job.literal();
-        let mut inputs = Vec::new();
-        for input in &literal.inputs {
-            let length = sharing::input_bytes(position, input.elements);
-            let received = client_of(clients, &input.owner)?.receive_exact(Kind::Input, length);
-            match received {
-                Ok(bytes) => {
-                    inputs.push(sharing::parts(position, &bytes, input.elements as usize));
-                }
-                Err(error) => {
-                    link.give_up();
-                    return Err(error);
-                }
-            }
-        }
-        let mut told = Told {
-            channel,
-            last: Instant::now(),
-            // One party's view is enough.
-            speaks: position == 0,
-        };
-        let computed = self.runner.run(Work {
-            job,
-            program,
-            link: Box::new(link),
-            session: agreement.session(),
-            inputs,
-            observer: &mut told,
-        });
-        let computed = computed.map_err(|error| match link_failure(&error) {
-            Some(failure) => PartyError::link(failure, &literal.servers),
-            None => PartyError::Run(with_names(&error.to_string(), &literal.servers)),
-        })?;
-        for (output, parts) in literal.outputs.iter().zip(&computed.outputs) {
-            let fits = parts.len() == 2
-                && parts
-                    .iter()
-                    .all(|part| part.len() as u64 == output.elements);
-            if !fits {
-                return Err(PartyError::Run(format!(
-                    "output {} has another shape than the job says",
-                    output.name
-                )));
-            }
+        for (name, words) in outputs {
+            let Some(file) = rule.destination(name) else {
+                continue;
+            };
+            self.runner
+                .write_output(agreed.job, agreed.program, name, words, file)
+                .map_err(PartyError::Run)?;
             self.audit.write(
-                "revealed",
+                "received",
                 json!({
-                    "session": hexadecimal(&agreement.session()),
-                    "output": output.name,
-                    "elements": output.elements,
-                    "to": output.receiver,
+                    "session": hexadecimal(&agreed.agreement.session()),
+                    "output": name,
+                    "elements": words.len(),
+                    "file": file,
                 }),
             )?;
-            let message = sharing::output(parts);
-            client_of(clients, &output.receiver)?.send(Kind::Output, &[&message])?;
-        }
-        if position == 0 {
-            channel.send(Kind::Report, &[computed.report.as_bytes()])?;
         }
         Ok(())
     }
-}
 
-fn client_of<'c>(clients: &'c mut [Channel], name: &str) -> Result<&'c mut Channel, PartyError> {
-    let unknown = PartyError::Unknown {
-        name: name.to_owned(),
-        known: "the participants".to_owned(),
-    };
-    clients
-        .iter_mut()
-        .find(|client| client.party == name)
-        .ok_or(unknown)
-}
-
-/// Compares what this party agreed to with every other computing party, before any data flows.
-fn agree(link: &mut TlsLink, agreement: &Agreement, servers: &[String]) -> Result<(), PartyError> {
-    link.step(Step::default());
-    let others: Vec<usize> = (0..link.parties())
-        .filter(|&peer| peer != link.party())
-        .collect();
-    let fail = |error| PartyError::link(&error, servers);
-    for &peer in &others {
-        link.send(peer, &agreement.to_bytes()).map_err(fail)?;
-    }
-    for peer in others {
-        let mut theirs = [0; BYTES];
-        link.receive(peer, &mut theirs).map_err(fail)?;
-        if let Some(field) = agreement.difference(&theirs) {
-            return Err(PartyError::Mismatch {
-                party: servers[peer].clone(),
-                field,
-            });
+    /// What this party kept and the job reads, if it is what the job says.
+    fn read_kept(
+        &self,
+        job: &Job,
+        program: &[u8],
+        rule: &Rule,
+        position: usize,
+    ) -> Result<Vec<Stored>, String> {
+        let roster = self.configuration.roster_of(&job.literal().servers);
+        let mut all = Vec::new();
+        for kept in &job.literal().reads {
+            let shares = self.shares.as_ref().ok_or("it keeps no shares")?;
+            let stored = shares.load(&kept.name)?;
+            stored.check(job, kept, position, roster)?;
+            all.push(stored);
         }
-    }
-    Ok(())
-}
-
-/// Tells the proposer of progress, now and then.
-struct Told<'c> {
-    channel: &'c mut Channel,
-    last: Instant,
-    speaks: bool,
-}
-
-impl Observer for Told<'_> {
-    fn progress(&mut self, done: u64, total: u64, label: &str) {
-        if !self.speaks || self.last.elapsed() < PROGRESS {
-            return;
+        if !job.literal().keeps.is_empty() && self.shares.is_none() {
+            return Err("it keeps no shares".to_owned());
         }
-        self.last = Instant::now();
-        let label: String = label.chars().take(200).collect();
-        let numbers = [done.to_le_bytes(), total.to_le_bytes()].concat();
-        // A proposer that is gone will be noticed at the end.
-        let _ = self
-            .channel
-            .send(Kind::Progress, &[&numbers, label.as_bytes()]);
+        if let Some(name) = rule.serves() {
+            let [only] = &all[..] else {
+                return Err(format!("it serves predictions with {name} only"));
+            };
+            let common = &only.header.common;
+            if common.name != name || common.kind != job.kind() {
+                return Err(format!("it serves predictions with {name} only"));
+            }
+            let own = &job.literal().proposer;
+            if job.literal().inputs.iter().any(|input| input.owner != *own) {
+                return Err(format!("it serves {own} on inputs of its own only"));
+            }
+            self.runner
+                .check_served(job, program, name, &common.description)?;
+        }
+        Ok(all)
+    }
+
+    /// Tells a party what it has to know of a kept model to propose predictions with it.
+    fn describe(&self, channel: &mut Channel, name: &str) -> Result<String, Stop> {
+        let refuse = |reason: String| Err(Stop::Refused(reason));
+        if !self.policy.may_ask(name, &channel.party) {
+            return refuse(format!(
+                "its policy does not let {} use {name}",
+                channel.party
+            ));
+        }
+        let Some(shares) = &self.shares else {
+            return refuse("it keeps no shares".to_owned());
+        };
+        let stored = shares.load(name).map_err(Stop::Refused)?;
+        if stored.header.common.kind.is_empty() {
+            return refuse(format!("{name} is no model"));
+        }
+        let common = hush_wire::message_bytes(&stored.header.common).map_err(|error| {
+            Stop::Refused(format!("what it keeps under the name {name}: {error}"))
+        })?;
+        channel.send(Kind::Description, &[&common])?;
+        Ok(format!("told {} of {name}", channel.party))
     }
 }

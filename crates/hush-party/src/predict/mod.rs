@@ -1,21 +1,18 @@
 //! Private prediction: a graph without its weights as the program, weights and samples as inputs.
 
-mod report;
-
-use std::path::Path;
-use std::time::Instant;
+mod run;
 
 use hush_graph::Graph;
-use hush_mpc::execute::{Model, Options, Plan, Weights, graph_from_bytes, graph_to_bytes};
-use hush_mpc::protocol::rep3::{Rep3, cost};
-use hush_mpc::{Fixed, MpcError, Protocol, Secret, Share};
+use hush_mpc::execute::{Options, Plan, Weights, graph_from_bytes, graph_to_bytes};
+use hush_mpc::{Fixed, MpcError};
 use hush_wire::{PredictionV1, message_bytes, read_party_message};
-use rand_core::{OsRng, TryRngCore};
 
-use crate::job::{Input, Job, JobLiteral, Output, Program};
-use crate::runner::{Computed, Runner, Work};
+use crate::job::{Input, Job, JobLiteral, Kept, Output, Program};
+use crate::protocol::ProtocolName;
+use crate::words::Words;
 
-pub use report::{Operation, Report};
+pub use crate::report::{Operation, Report};
+pub use run::Predictions;
 
 /// What a program of this kind is called in jobs and policies.
 pub const KIND: &str = "predict";
@@ -26,6 +23,8 @@ pub const WEIGHTS: &str = "weights";
 #[derive(Debug, Clone)]
 pub struct Prediction {
     plan: Plan,
+    protocol: ProtocolName,
+    ring_bits: u32,
 }
 
 /// Who takes part in a prediction.
@@ -51,7 +50,18 @@ impl Prediction {
     pub fn new(graph: Graph, options: Options) -> Result<Self, MpcError> {
         Ok(Self {
             plan: Plan::new(graph, options)?,
+            protocol: ProtocolName::default(),
+            ring_bits: 64,
         })
+    }
+
+    /// By another protocol than ABY3, on a ring of 64 or 128 bits.
+    pub fn on(self, protocol: ProtocolName, ring_bits: u32) -> Self {
+        Self {
+            protocol,
+            ring_bits,
+            ..self
+        }
     }
 
     /// How it is computed.
@@ -86,6 +96,12 @@ impl Prediction {
         })
     }
 
+    /// Reads the program of a job; its weights are zeros.
+    pub(crate) fn of_job(job: &Job, program: &[u8]) -> Result<Self, String> {
+        let prediction = Self::from_program(program, job.fixed())?;
+        Ok(prediction.on(job.protocol(), job.literal().ring_bits))
+    }
+
     /// Reads a program; its weights are zeros. Bytes may come from anybody.
     ///
     /// # Errors
@@ -115,33 +131,72 @@ impl Prediction {
         Self::new(graph, options).map_err(|error| error.to_string())
     }
 
+    /// What policies and jobs call an input of the graph, by its position: as the graph does.
+    pub fn input_name(&self, input: usize) -> String {
+        let graph = self.plan.graph();
+        match graph.value(graph.inputs()[input]).name.as_str() {
+            WEIGHTS => format!("input {WEIGHTS}"),
+            name => name.to_owned(),
+        }
+    }
+
     /// The job that predicts `batch` samples.
     pub fn job(&self, roles: Roles, batch: usize) -> JobLiteral {
-        let fixed = self.plan.options().fixed;
-        let graph = self.plan.graph();
-        let elements = |size: usize| (batch * size) as u64;
         let weights = self.plan.weight_count() as u64;
-        let mut inputs = Vec::new();
+        let mut job = self.job_without_weights(&roles, batch);
         if weights > 0 {
-            inputs.push(Input {
+            let input = Input {
                 name: WEIGHTS.to_owned(),
                 elements: weights,
                 owner: roles.model_owner,
-            });
+            };
+            job.inputs.insert(0, input);
         }
-        inputs.extend(graph.inputs().iter().map(|&input| Input {
-            name: format!("input {}", graph.value(input).name),
-            elements: elements(graph.value(input).shape.size()),
-            owner: roles.data_owner.clone(),
-        }));
+        job
+    }
+
+    /// The job that predicts `batch` samples with weights that the computing parties keep under `name`.
+    pub fn job_with_kept(&self, roles: &Roles, batch: usize, name: &str) -> JobLiteral {
         JobLiteral {
-            protocol: "aby3".to_owned(),
-            ring_bits: 64,
+            reads: vec![self.kept(name)],
+            ..self.job_without_weights(roles, batch)
+        }
+    }
+
+    /// The job by which the computing parties keep the weights under `name`, for predictions later.
+    pub fn job_that_keeps(&self, roles: Roles, name: &str) -> JobLiteral {
+        let mut job = self.job(roles, 0);
+        job.inputs.truncate(1);
+        job.outputs.clear();
+        job.keeps = vec![self.kept(name)];
+        job
+    }
+
+    fn kept(&self, name: &str) -> Kept {
+        Kept {
+            name: name.to_owned(),
+            elements: self.plan.weight_count() as u64,
+        }
+    }
+
+    fn job_without_weights(&self, roles: &Roles, batch: usize) -> JobLiteral {
+        let fixed = self.plan.options().fixed;
+        let graph = self.plan.graph();
+        let elements = |size: usize| (batch * size) as u64;
+        JobLiteral {
+            protocol: self.protocol.name().to_owned(),
+            ring_bits: self.ring_bits,
             integer_bits: fixed.integer_bits,
             fraction_bits: fixed.fraction_bits,
-            proposer: roles.proposer,
-            servers: roles.servers,
-            inputs,
+            proposer: roles.proposer.clone(),
+            servers: roles.servers.clone(),
+            inputs: (0..graph.inputs().len())
+                .map(|input| Input {
+                    name: self.input_name(input),
+                    elements: elements(graph.value(graph.inputs()[input]).shape.size()),
+                    owner: roles.data_owner.clone(),
+                })
+                .collect(),
             outputs: graph
                 .outputs()
                 .iter()
@@ -151,6 +206,9 @@ impl Prediction {
                     receiver: roles.receiver.clone(),
                 })
                 .collect(),
+            reads: Vec::new(),
+            keeps: Vec::new(),
+            opens: Vec::new(),
         }
     }
 
@@ -158,21 +216,24 @@ impl Prediction {
     ///
     /// # Errors
     /// If one is outside the range.
-    pub fn weights(&self) -> Result<Vec<u64>, MpcError> {
-        self.plan.weight_words::<u64>()
+    pub fn weights(&self) -> Result<Words, MpcError> {
+        Ok(match self.ring_bits {
+            128 => Words::of(&self.plan.weight_words::<u128>()?),
+            _ => Words::of(&self.plan.weight_words::<u64>()?),
+        })
     }
 
     /// Samples of an input, by its position, as the job's input.
     ///
     /// # Errors
     /// If one is no number or outside the range.
-    pub fn samples(&self, input: usize, values: &[f64]) -> Result<Vec<u64>, MpcError> {
-        self.plan.input_type(input).encode_all::<u64>(values)
+    pub fn samples(&self, input: usize, values: &[f64]) -> Result<Words, MpcError> {
+        Words::encode(self.ring_bits, self.plan.input_type(input), values)
     }
 
     /// Numbers from an output's words.
-    pub fn numbers(&self, words: &[u64]) -> Vec<f64> {
-        self.plan.options().fixed.decode_all(words)
+    pub fn numbers(&self, words: &Words) -> Vec<f64> {
+        words.decode(self.plan.options().fixed)
     }
 
     /// What a batch costs, without the time to compute; all parties together.
@@ -180,24 +241,20 @@ impl Prediction {
     /// # Errors
     /// If a node cannot be computed on shares.
     pub fn cost(&self, batch: usize) -> Result<hush_mpc::execute::Report, MpcError> {
-        self.plan.report::<u64>(batch, 3, cost::<u64>)
+        match self.ring_bits {
+            128 => {
+                let cost = self.protocol.cost::<u128>();
+                self.plan.report::<u128>(batch, 3, cost)
+            }
+            _ => self
+                .plan
+                .report::<u64>(batch, 3, self.protocol.cost::<u64>()),
+        }
     }
 
-    /// The batch that a job's inputs make, if it is this prediction's job at all.
-    fn batch_of(&self, job: &Job) -> Result<usize, String> {
-        let graph = self.plan.graph();
+    /// What a job's inputs make of it, if it is this prediction's job at all.
+    fn task_of(&self, job: &Job) -> Result<Task, String> {
         let literal = job.literal();
-        let first = graph.inputs()[0];
-        let samples = literal
-            .inputs
-            .iter()
-            .find(|input| input.name != WEIGHTS)
-            .ok_or("the job has no samples")?;
-        let size = graph.value(first).shape.size().max(1) as u64;
-        let batch = samples.elements / size;
-        if batch == 0 || batch > 1 << 20 {
-            return Err(format!("a batch of {batch} samples is outside 1..=2^20"));
-        }
         let roles = Roles {
             proposer: literal.proposer.clone(),
             servers: literal.servers.clone(),
@@ -205,154 +262,61 @@ impl Prediction {
             data_owner: String::new(),
             receiver: String::new(),
         };
-        let expected = self.job(roles, batch as usize);
-        let same = expected.inputs.len() == literal.inputs.len()
-            && expected.outputs.len() == literal.outputs.len()
-            && expected.protocol == literal.protocol
-            && expected.ring_bits == literal.ring_bits
-            && expected
-                .inputs
-                .iter()
-                .zip(&literal.inputs)
-                .all(|(one, other)| one.name == other.name && one.elements == other.elements)
-            && expected
-                .outputs
-                .iter()
-                .zip(&literal.outputs)
-                .all(|(one, other)| one.name == other.name && one.elements == other.elements);
-        if !same {
-            return Err(
-                "inputs, outputs, protocol or ring of the job are not those of the program"
-                    .to_owned(),
-            );
+        let (task, expected) = if let [kept] = &literal.keeps[..] {
+            (Task::Keep, self.job_that_keeps(roles, &kept.name))
+        } else {
+            let batch = self.batch_of(literal)?;
+            let expected = match &literal.reads[..] {
+                [kept] => self.job_with_kept(&roles, batch, &kept.name),
+                _ => self.job(roles, batch),
+            };
+            (Task::Predict(batch), expected)
+        };
+        let inputs = |job: &JobLiteral| -> Vec<(String, u64)> {
+            let inputs = job.inputs.iter();
+            inputs
+                .map(|input| (input.name.clone(), input.elements))
+                .collect()
+        };
+        let outputs = |job: &JobLiteral| -> Vec<(String, u64)> {
+            let outputs = job.outputs.iter();
+            outputs
+                .map(|output| (output.name.clone(), output.elements))
+                .collect()
+        };
+        let same = inputs(&expected) == inputs(literal)
+            && outputs(&expected) == outputs(literal)
+            && expected.reads == literal.reads
+            && expected.keeps == literal.keeps
+            && literal.opens.is_empty();
+        match same {
+            true => Ok(task),
+            false => Err("inputs or outputs of the job are not those of the program".to_owned()),
+        }
+    }
+
+    /// How many samples the job's inputs are.
+    fn batch_of(&self, literal: &JobLiteral) -> Result<usize, String> {
+        let graph = self.plan.graph();
+        let samples = literal
+            .inputs
+            .iter()
+            .find(|input| input.name != WEIGHTS)
+            .ok_or("the job has no samples")?;
+        let size = graph.value(graph.inputs()[0]).shape.size().max(1) as u64;
+        let batch = samples.elements / size;
+        if batch == 0 || batch > 1 << 20 {
+            return Err(format!("a batch of {batch} samples is outside 1..=2^20"));
         }
         Ok(batch as usize)
     }
 }
 
-/// Runs predictions. `read_model` gives the graph behind a file, as the model's owner prepared it.
-pub struct Predictions<F> {
-    read_model: F,
-}
-
-impl<F> Predictions<F> {
-    /// A runner that reads weights with `read_model`.
-    pub fn new(read_model: F) -> Self {
-        Self { read_model }
-    }
-}
-
-fn fixed_of(job: &Job) -> Fixed {
-    let literal = job.literal();
-    Fixed::new(literal.integer_bits, literal.fraction_bits)
-}
-
-impl<F> Runner for Predictions<F>
-where
-    F: Fn(&Path) -> Result<Graph, String> + Send + Sync,
-{
-    fn check(&self, job: &Job, program: &[u8]) -> Result<(), String> {
-        if job.kind() != KIND {
-            return Err(format!(
-                "this party runs no programs of kind {}",
-                job.kind()
-            ));
-        }
-        Prediction::from_program(program, fixed_of(job))?
-            .batch_of(job)
-            .map(|_| ())
-    }
-
-    fn run(&self, work: Work<'_>) -> Result<Computed, MpcError> {
-        let refused = |reason: String| MpcError::Node {
-            node: work.job.name().to_owned(),
-            reason,
-        };
-        let prediction =
-            Prediction::from_program(work.program, fixed_of(work.job)).map_err(refused)?;
-        let batch = prediction.batch_of(work.job).map_err(refused)?;
-        let plan = &prediction.plan;
-        let mut rng = OsRng.unwrap_err();
-        let mut protocol = Rep3::establish(work.link, &work.session, &mut rng)?;
-        let mut shares = work
-            .inputs
-            .into_iter()
-            .map(|parts| Share::<u64>::new(parts[0].len(), parts));
-        let weights = match plan.weight_count() {
-            0 => Share::zeros(0, 2),
-            _ => shares.next().expect("the job's inputs are the program's"),
-        };
-        let model: Model<u64> = plan.load_shared(weights)?;
-        let inputs: Vec<Secret<u64>> = plan
-            .graph()
-            .inputs()
-            .iter()
-            .zip(shares)
-            .enumerate()
-            .map(|(position, (&input, share))| {
-                let shape = plan.graph().value(input).shape.with_batch(batch);
-                Secret::new(shape, plan.input_type(position), share)
-            })
-            .collect::<Result<_, _>>()?;
-        let total = plan.graph().nodes().len() as u64;
-        let start = Instant::now();
-        let mut report = Report::default();
-        let before = Protocol::<u64>::spent(&protocol);
-        let mut last = before;
-        let outputs = model.predict_observed(&mut protocol, &inputs, |label, spent| {
-            report.operations.push(Operation {
-                label: label.to_owned(),
-                ended: start.elapsed().as_secs_f64(),
-                rounds: spent.since(last).rounds,
-                bytes: spent.since(last).bytes,
-            });
-            last = spent;
-            let done = report.operations.len() as u64;
-            work.observer.progress(done, total, label);
-        })?;
-        report.seconds = start.elapsed().as_secs_f64();
-        let spent = Protocol::<u64>::spent(&protocol).since(before);
-        (report.rounds, report.bytes) = (spent.rounds, spent.bytes);
-        let outputs = outputs
-            .into_iter()
-            .map(|output| output.share().clone().into_parts())
-            .collect();
-        Ok(Computed {
-            outputs,
-            report: report.to_text(),
-        })
-    }
-
-    fn read_input(
-        &self,
-        job: &Job,
-        program: &[u8],
-        input: &str,
-        file: &Path,
-    ) -> Result<Vec<u64>, String> {
-        if input != WEIGHTS {
-            return Err(format!("samples ({input}) come from whoever proposes"));
-        }
-        let own = Prediction::from_program(program, fixed_of(job))?;
-        let graph = (self.read_model)(file)?;
-        let prediction = Prediction::new(graph, own.plan.options().clone())
-            .map_err(|error| error.to_string())?;
-        // The same structure, or weights would go where others belong.
-        let theirs = graph_to_bytes(own.plan.graph()).map_err(|error| error.to_string())?;
-        let ours = graph_to_bytes(prediction.plan.graph()).map_err(|error| error.to_string())?;
-        if ours != theirs {
-            return Err(format!(
-                "the program is not made of its model {}",
-                file.display()
-            ));
-        }
-        prediction.weights().map_err(|error| error.to_string())
-    }
-
-    fn keep_output(&self, job: &Job, output: &str, _: &[u64]) -> Result<(), String> {
-        Err(format!(
-            "output {output} of {} can be revealed to the party that proposes only",
-            job.name()
-        ))
-    }
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// So many samples are predicted.
+    Predict(usize),
+    /// The weights are kept.
+    Keep,
 }

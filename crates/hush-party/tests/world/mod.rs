@@ -7,17 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hush_mpc::MpcError;
-use hush_mpc::Share;
 use hush_mpc::link::tls::Timing;
-use hush_mpc::protocol::Protocol;
-use hush_mpc::protocol::rep3::Rep3;
+use hush_mpc::{MpcError, Share, Word};
 use hush_party::audit::AuditLog;
 use hush_party::{
     Computed, Configuration, Identity, Input, Job, JobLiteral, Outcome, Output, Party, PartyError,
-    Player, PlayerOptions, Policy, Program, Proposal, Role, Runner, Work, propose,
+    Player, PlayerOptions, Policy, Program, Proposal, Role, Runner, Words, Work, propose,
 };
-use rand_core::{OsRng, TryRngCore};
 
 pub(crate) struct World {
     folder: tempfile::TempDir,
@@ -31,6 +27,7 @@ pub(crate) struct World {
 #[derive(Clone, Default)]
 pub(crate) struct Arithmetic {
     pub(crate) fails: Option<usize>,
+    pub(crate) endless: bool,
 }
 
 impl Runner for Arithmetic {
@@ -45,41 +42,75 @@ impl Runner for Arithmetic {
     }
 
     fn run(&self, work: Work<'_>) -> Result<Computed, MpcError> {
-        let mut rng = OsRng.unwrap_err();
-        let mut protocol = Rep3::establish(work.link, &work.session, &mut rng)?;
-        if self.fails == Some(Protocol::<u64>::party(&protocol)) {
+        match work.job.literal().ring_bits {
+            128 => self.multiply::<u128>(work),
+            _ => self.multiply::<u64>(work),
+        }
+    }
+
+    fn read_input(&self, job: &Job, _: &[u8], _: &str, file: &Path) -> Result<Words, String> {
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        let numbers: Vec<u64> = text
+            .split_whitespace()
+            .map(|word| word.parse().unwrap())
+            .collect();
+        Ok(words(job.literal().ring_bits, &numbers))
+    }
+
+    fn write_output(
+        &self,
+        _: &Job,
+        _: &[u8],
+        _: &str,
+        words: &Words,
+        file: &Path,
+    ) -> Result<(), String> {
+        std::fs::write(file, format!("{:?}", words.to::<u64>())).map_err(|error| error.to_string())
+    }
+}
+
+/// Small numbers as words of a ring.
+pub(crate) fn words(ring_bits: u32, numbers: &[u64]) -> Words {
+    match ring_bits {
+        128 => Words::of(&numbers.iter().map(|&n| u128::from(n)).collect::<Vec<_>>()),
+        _ => Words::of(numbers),
+    }
+}
+
+impl Arithmetic {
+    fn multiply<W: Word>(&self, work: Work<'_>) -> Result<Computed, MpcError> {
+        let party = work.link.party();
+        let mut protocol = work
+            .job
+            .protocol()
+            .establish::<W>(work.link, &work.session)?;
+        if self.fails == Some(party) {
             return Err(MpcError::Parties {
                 needed: 3,
                 found: 2,
             });
         }
-        let mut shares = work
-            .inputs
-            .into_iter()
-            .map(|parts| Share::<u64>::new(parts[0].len(), parts));
-        let (a, b) = (shares.next().unwrap(), shares.next().unwrap());
+        let elements = work.job.literal().inputs[0].elements as usize;
+        let share =
+            |parts: &Vec<Words>| Share::<W>::new(elements, parts.iter().map(Words::to).collect());
+        let (a, b) = (share(&work.inputs[0]), share(&work.inputs[1]));
         work.observer.progress(0, 1, "product");
         let y = protocol.multiply(&a, &b)?;
         // Enough rounds that a failure reaches everybody.
         for _ in 0..2 {
             protocol.multiply(&a, &b)?;
         }
+        // And, where that is asked for, until somebody goes.
+        while self.endless {
+            protocol.multiply(&a, &b)?;
+        }
+        let parts = |share: &Share<W>| share.parts().iter().map(|part| Words::of(part)).collect();
+        let keeps = work.job.literal().keeps.iter();
         Ok(Computed {
             report: format!("multiplied {} words", y.len()),
-            outputs: vec![y.into_parts()],
+            outputs: vec![parts(&y); work.job.literal().outputs.len()],
+            kept: keeps.map(|_| parts(&y)).collect(),
         })
-    }
-
-    fn read_input(&self, _: &Job, _: &[u8], _: &str, file: &Path) -> Result<Vec<u64>, String> {
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        Ok(text
-            .split_whitespace()
-            .map(|word| word.parse().unwrap())
-            .collect())
-    }
-
-    fn keep_output(&self, _: &Job, _: &str, _: &[u64]) -> Result<(), String> {
-        Ok(())
     }
 }
 
@@ -115,6 +146,9 @@ pub(crate) fn job(owners: &[&str]) -> JobLiteral {
             elements: 4,
             receiver: "client".to_owned(),
         }],
+        reads: Vec::new(),
+        keeps: Vec::new(),
+        opens: Vec::new(),
     }
 }
 
@@ -148,7 +182,7 @@ impl World {
         audit: impl Fn(&str) -> Option<PathBuf>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["server0", "server1", "server2", "bob"];
+        let names = ["server0", "server1", "server2", "dealer", "bob"];
         let identities: Vec<Identity> = names
             .iter()
             .map(|name| Identity::new(name).unwrap())
@@ -171,7 +205,9 @@ impl World {
                 address: Some(address.to_string()),
                 fingerprint: identity.fingerprint(),
                 roles: if *name == "bob" {
-                    vec![Role::InputProvider]
+                    vec![Role::InputProvider, Role::ResultReceiver]
+                } else if *name == "dealer" {
+                    vec![Role::CryptoProducer]
                 } else {
                     vec![Role::ComputeServer]
                 },
@@ -232,8 +268,8 @@ impl World {
 
     pub(crate) fn propose(&self, job: JobLiteral) -> Result<Outcome, PartyError> {
         let mut inputs = hush_party::Given::new();
-        inputs.insert("a".to_owned(), vec![3, 4, 7, 11]);
-        inputs.insert("b".to_owned(), vec![5, 6, 9, 2]);
+        inputs.insert("a".to_owned(), words(job.ring_bits, &[3, 4, 7, 11]));
+        inputs.insert("b".to_owned(), words(job.ring_bits, &[5, 6, 9, 2]));
         let proposal = Proposal {
             configuration: &self.configuration,
             identity: &self.identity,

@@ -1,7 +1,10 @@
 //! `hush mpc`: computing on secret shares with other parties.
 
+mod keep;
 mod line;
+mod participants;
 mod predict;
+mod serve;
 
 use clap::{Args, Subcommand};
 
@@ -18,10 +21,14 @@ pub(crate) struct MpcArguments {
 #[derive(Subcommand, Debug)]
 enum Verb {
     Predict(predict::PredictArguments),
+    Keep(keep::KeepArguments),
+    Serve(serve::ServeArguments),
 }
 
 pub(crate) fn run(arguments: &MpcArguments, terminal: Terminal) -> Result<Outcome> {
     match &arguments.command {
         Verb::Predict(arguments) => predict::run(arguments, terminal),
+        Verb::Keep(arguments) => keep::run(arguments, terminal),
+        Verb::Serve(arguments) => serve::run(arguments),
     }
 }

@@ -1,16 +1,15 @@
 //! `hush party local`: three computing parties on this machine, for development.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
 use hush_party::PlayerOptions;
-use hush_party::local::{PROPOSER, start};
+use hush_party::local::{PROPOSER, start_keeping};
 use serde_json::json;
 
 use crate::failure::Result;
-use crate::interrupt::{self, Meaning};
 use crate::terminal::{Outcome, Terminal};
 
 /// Run three computing parties on this machine that allow everything, for development
@@ -23,8 +22,13 @@ pub(super) struct LocalArguments {
 
 pub(super) fn run(arguments: &LocalArguments, terminal: Terminal) -> Result<Outcome> {
     let notice = |party: &str, text: &str| eprintln!("{party}: {text}");
-    let parties = start(&super::runner(), PlayerOptions::default(), notice)?;
     let folder = &arguments.output;
+    let parties = start_keeping(
+        &super::runner(),
+        PlayerOptions::default(),
+        Some(folder),
+        notice,
+    )?;
     parties.identity.save(&folder.join(PROPOSER))?;
     let file = folder.join("parties.toml");
     let write = std::fs::write(&file, parties.configuration.to_toml());
@@ -34,11 +38,12 @@ pub(super) fn run(arguments: &LocalArguments, terminal: Terminal) -> Result<Outc
         file.display()
     );
     terminal.warn("these parties allow everything to whoever has the identity in that folder; Ctrl-C ends them");
-    interrupt::means(Meaning::Done);
-    static STOP: AtomicBool = AtomicBool::new(false);
-    while !STOP.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_secs(3600));
+    let stop = super::until_interrupted();
+    while !stop.asked().load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(100));
     }
+    drop(parties);
+    stop.done();
     Ok(Outcome {
         text: String::new(),
         json: json!({}),

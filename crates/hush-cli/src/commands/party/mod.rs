@@ -6,13 +6,13 @@ mod new_identity;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use hush_graph::Graph;
 use hush_party::audit::AuditLog;
-use hush_party::predict::Predictions;
-use hush_party::{Configuration, Identity, Player, PlayerOptions, Policy, Runner};
+use hush_party::{Configuration, Identity, Player, PlayerOptions, Policy, Programs, Runner};
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
@@ -38,6 +38,17 @@ enum Verb {
 /// What a party needs to run.
 #[derive(Args, Debug)]
 struct RunArguments {
+    #[command(flatten)]
+    place: Place,
+    /// What this party agrees to; nothing is allowed that the file does not name [default: NAME.policy.toml beside
+    /// the configuration]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// Which party it is, and where it has what is its own.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
     /// Which party of the configuration this is
     #[arg(long)]
     name: String,
@@ -47,13 +58,13 @@ struct RunArguments {
     /// Folder of this party's identity, from `hush party new-identity` [default: NAME beside the configuration]
     #[arg(long, value_name = "FOLDER")]
     identity: Option<PathBuf>,
-    /// What this party agrees to; nothing is allowed that the file does not name [default: NAME.policy.toml beside
-    /// the configuration]
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
     /// Where to note what was computed, and revealed to whom [default: NAME.audit.jsonl beside the configuration]
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// Where to keep shares between sessions, as far as the policy allows [default: NAME.shares beside the
+    /// configuration]
+    #[arg(long, value_name = "FOLDER")]
+    shares: Option<PathBuf>,
     /// Address to listen at [default: the one in the configuration]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
@@ -66,7 +77,7 @@ pub(crate) fn run(arguments: &PartyArguments, terminal: Terminal) -> Result<Outc
     match (&arguments.command, &arguments.run) {
         (Some(Verb::NewIdentity(arguments)), _) => new_identity::run(arguments),
         (Some(Verb::Local(arguments)), _) => local::run(arguments, terminal),
-        (None, Some(arguments)) => serve(arguments),
+        (None, Some(arguments)) => run_party(arguments),
         (None, None) => Err(Failure::new("nothing to do")
             .hint("give --name and --config, or see `hush party --help`")
             .into()),
@@ -83,7 +94,14 @@ pub(crate) fn read_model(path: &Path) -> Result<Graph> {
 /// What runs programs at a party.
 pub(crate) fn runner() -> Arc<dyn Runner> {
     let read = |path: &Path| read_model(path).map_err(|error| format!("{error:#}"));
-    Arc::new(Predictions::new(read))
+    Arc::new(Programs::new(read))
+}
+
+fn run_party(arguments: &RunArguments) -> Result<Outcome> {
+    let Place { name, config, .. } = &arguments.place;
+    let file = format!("{name}.policy.toml");
+    let policy = Policy::load(&beside(config, arguments.policy.as_deref(), &file))?;
+    serve(&arguments.place, policy, None)
 }
 
 fn beside(configuration: &Path, given: Option<&Path>, name: &str) -> PathBuf {
@@ -91,17 +109,18 @@ fn beside(configuration: &Path, given: Option<&Path>, name: &str) -> PathBuf {
     given.map_or_else(|| folder.join(name), Path::to_owned)
 }
 
-fn serve(arguments: &RunArguments) -> Result<Outcome> {
-    let RunArguments { name, config, .. } = arguments;
+/// Runs a party until it is interrupted; the other parties of its sessions are told of that. `kept` must be there.
+pub(crate) fn serve(place: &Place, policy: Policy, kept: Option<&str>) -> Result<Outcome> {
+    let Place { name, config, .. } = place;
     let file =
         |given: &Option<PathBuf>, default: String| beside(config, given.as_deref(), &default);
     let configuration = Configuration::load(config)?;
-    let identity = Identity::load(&file(&arguments.identity, name.clone()))?;
-    let policy = Policy::load(&file(&arguments.policy, format!("{name}.policy.toml")))?;
-    let audit = AuditLog::open(&file(&arguments.audit, format!("{name}.audit.jsonl")))?;
+    let identity = Identity::load(&file(&place.identity, name.clone()))?;
+    let audit = AuditLog::open(&file(&place.audit, format!("{name}.audit.jsonl")))?;
+    let shares = file(&place.shares, format!("{name}.shares"));
     let options = PlayerOptions {
-        listen: arguments.listen,
-        sessions_most: arguments.sessions,
+        listen: place.listen,
+        sessions_most: place.sessions,
         ..PlayerOptions::default()
     };
     let player = Player::new(
@@ -112,12 +131,49 @@ fn serve(arguments: &RunArguments) -> Result<Outcome> {
         audit,
         runner(),
         options,
-    )?;
+    )?
+    .keeping(&shares);
+    if let Some(model) = kept {
+        player.check_model(model).map_err(|reason| {
+            Failure::new(format!("{name} cannot serve {model}: {reason}"))
+                .hint(format!("it looks in {}", shares.display()))
+        })?;
+    }
     eprintln!("party {name} listens at {}", player.address());
-    interrupt::means(Meaning::Done);
-    player.serve(&AtomicBool::new(false), |text| eprintln!("{text}"));
+    let stop = until_interrupted();
+    player.serve(stop.asked(), |text| eprintln!("{text}"));
+    stop.done();
     Ok(Outcome {
         text: String::new(),
         json: json!({}),
     })
+}
+
+/// An interruption that lets sessions end first.
+pub(crate) struct Stop(Arc<(AtomicBool, AtomicBool)>);
+
+/// From now on an interruption asks this process to end, and waits a while until it has.
+pub(crate) fn until_interrupted() -> Stop {
+    let state: Arc<(AtomicBool, AtomicBool)> = Arc::default();
+    let asking = state.clone();
+    interrupt::means(Meaning::Done);
+    interrupt::first(move || {
+        asking.0.store(true, Ordering::SeqCst);
+        let until = Instant::now() + Duration::from_secs(3);
+        while !asking.1.load(Ordering::SeqCst) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        String::new()
+    });
+    Stop(state)
+}
+
+impl Stop {
+    pub(crate) fn asked(&self) -> &AtomicBool {
+        &self.0.0
+    }
+
+    pub(crate) fn done(&self) {
+        self.0.1.store(true, Ordering::SeqCst);
+    }
 }

@@ -29,6 +29,9 @@ pub enum Purpose {
     Control = 2,
 }
 
+/// Whether there is no use in waiting any longer.
+pub(super) type Over<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// Name of a session.
 pub type SessionName = [u8; 32];
 
@@ -93,12 +96,30 @@ impl Acceptor {
         session: &SessionName,
         deadline: Instant,
     ) -> Result<TlsStream, StreamError> {
-        self.take(deadline, |arrival| {
-            arrival.purpose == Purpose::Link
-                && arrival.session == *session
-                && arrival.stream.peer() == peer
-        })
-        .map(|arrival| arrival.stream)
+        self.link_unless(&|| false, peer, session, deadline)
+    }
+
+    /// As [`Acceptor::link`]; gives up within a tenth of a second once `over`.
+    pub(super) fn link_unless(
+        &self,
+        over: Over<'_>,
+        peer: Fingerprint,
+        session: &SessionName,
+        deadline: Instant,
+    ) -> Result<TlsStream, StreamError> {
+        loop {
+            let until = deadline.min(Instant::now() + Duration::from_millis(100));
+            let taken = self.take(until, |arrival| {
+                arrival.purpose == Purpose::Link
+                    && arrival.session == *session
+                    && arrival.stream.peer() == peer
+            });
+            match taken {
+                Err(StreamError::TimedOut) if over() => return Err(StreamError::Closed),
+                Err(StreamError::TimedOut) if Instant::now() < deadline => {}
+                taken => return taken.map(|arrival| arrival.stream),
+            }
+        }
     }
 
     /// Takes the next connection for requests.
@@ -217,11 +238,34 @@ pub fn dial(
     session: &SessionName,
     deadline: Instant,
 ) -> Result<TlsStream, StreamError> {
+    dial_unless(
+        &|| false,
+        address,
+        identity,
+        peer,
+        purpose,
+        session,
+        deadline,
+    )
+}
+
+/// As [`dial`]; gives up within a fifth of a second once `over`, if nobody listens.
+pub(super) fn dial_unless(
+    over: Over<'_>,
+    address: SocketAddr,
+    identity: &TlsIdentity,
+    peer: Fingerprint,
+    purpose: Purpose,
+    session: &SessionName,
+    deadline: Instant,
+) -> Result<TlsStream, StreamError> {
     let mut pause = Duration::from_millis(2);
     loop {
         match dial_once(address, identity, peer, purpose, session, deadline) {
             // Nobody listens yet, or it stopped listening just now.
-            Err(StreamError::Io(_) | StreamError::Closed) if Instant::now() + pause < deadline => {
+            Err(StreamError::Io(_) | StreamError::Closed)
+                if Instant::now() + pause < deadline && !over() =>
+            {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(200));
             }

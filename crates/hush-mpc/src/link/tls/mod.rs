@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Link, LinkError, Step, Traffic};
+use acceptor::dial_unless;
 use incoming::{Incoming, failure};
 use outgoing::Outgoing;
 
@@ -114,6 +115,27 @@ impl TlsLink {
         timing: Timing,
         deadline: Instant,
     ) -> Result<Self, ConnectError> {
+        let never = &|| false;
+        Self::connect_unless(
+            never, party, peers, identity, acceptor, session, timing, deadline,
+        )
+    }
+
+    /// As [`TlsLink::connect`]; gives up soon once `over` says that there is no use in waiting any longer.
+    ///
+    /// # Errors
+    /// As [`TlsLink::connect`].
+    #[allow(clippy::too_many_arguments)]
+    pub fn connect_unless(
+        over: &(dyn Fn() -> bool + Sync),
+        party: usize,
+        peers: &[Peer],
+        identity: &TlsIdentity,
+        acceptor: &Acceptor,
+        session: &SessionName,
+        timing: Timing,
+        deadline: Instant,
+    ) -> Result<Self, ConnectError> {
         let others: Vec<usize> = (0..peers.len()).filter(|&peer| peer != party).collect();
         let dialed: Vec<Result<TlsStream, StreamError>> = std::thread::scope(|scope| {
             let threads: Vec<_> = others
@@ -124,7 +146,8 @@ impl TlsLink {
                         fingerprint,
                     } = peers[peer];
                     scope.spawn(move || {
-                        dial(
+                        dial_unless(
+                            over,
                             address,
                             identity,
                             fingerprint,
@@ -163,7 +186,7 @@ impl TlsLink {
             })?;
             let accept = |source| ConnectError::Accept { peer, source };
             let accepted = acceptor
-                .link(fingerprint, session, deadline)
+                .link_unless(over, fingerprint, session, deadline)
                 .map_err(accept)?;
             link.secrets[peer] =
                 both_secrets(party < peer, &dialed, &accepted, session).map_err(accept)?;

@@ -1,5 +1,8 @@
-//! What a computing party tells of a prediction.
+//! What a computing party tells of a computation.
 
+use std::time::Instant;
+
+use hush_mpc::Cost;
 use serde_json::{Value, json};
 
 /// Times and costs at one computing party.
@@ -15,10 +18,51 @@ pub struct Report {
     pub bytes: u64,
 }
 
+/// Writes a [`Report`] while a program runs.
+pub(crate) struct Recorder {
+    start: Instant,
+    first: Cost,
+    last: Cost,
+    report: Report,
+}
+
+impl Recorder {
+    /// Starts the clock; `spent` is what the protocol has spent before.
+    pub(crate) fn new(spent: Cost) -> Self {
+        Self {
+            start: Instant::now(),
+            first: spent,
+            last: spent,
+            report: Report::default(),
+        }
+    }
+
+    /// Notes that an operation is done; gives how many are.
+    pub(crate) fn done(&mut self, label: &str, spent: Cost) -> u64 {
+        let cost = spent.since(self.last);
+        self.last = spent;
+        self.report.operations.push(Operation {
+            label: label.to_owned(),
+            ended: self.start.elapsed().as_secs_f64(),
+            rounds: cost.rounds,
+            bytes: cost.bytes,
+        });
+        self.report.operations.len() as u64
+    }
+
+    /// As text, for the proposer.
+    pub(crate) fn end(mut self, spent: Cost) -> String {
+        let cost = spent.since(self.first);
+        self.report.seconds = self.start.elapsed().as_secs_f64();
+        (self.report.rounds, self.report.bytes) = (cost.rounds, cost.bytes);
+        self.report.to_text()
+    }
+}
+
 /// One operation of a program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// Names of the model's nodes.
+    /// Names of the nodes of the model, or what the operation is.
     pub label: String,
     /// Seconds from the start until it was done; it began when the one before was.
     pub ended: f64,
@@ -29,7 +73,7 @@ pub struct Operation {
 }
 
 impl Report {
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         json!({
             "seconds": self.seconds,
             "rounds": self.rounds,

@@ -1,4 +1,4 @@
-//! Proposers that tell the computing parties different things.
+//! Proposers that tell the computing parties different things, and parties that say nothing any more.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,9 +8,13 @@ use hush_mpc::MpcError;
 use hush_mpc::link::tls::{Purpose, dial};
 use hush_wire::{NoncesV1, message_bytes};
 
-use crate::channel::{Channel, Kind};
+use crate::channel::{Channel, Kind, Message, Wait};
 use crate::local::{self, PROPOSER};
-use crate::{Computed, Job, JobLiteral, Output, PartyError, PlayerOptions, Program, Runner, Work};
+use crate::peers::Peers;
+use crate::{
+    Computed, Halt, Job, JobLiteral, Output, PartyError, PlayerOptions, Program, Runner, Words,
+    Work,
+};
 
 struct Nothing;
 
@@ -22,17 +26,23 @@ impl Runner for Nothing {
     fn run(&self, _: Work<'_>) -> Result<Computed, MpcError> {
         Ok(Computed {
             outputs: Vec::new(),
+            kept: Vec::new(),
             report: String::new(),
         })
     }
 
-    fn read_input(&self, _: &Job, _: &[u8], _: &str, _: &Path) -> Result<Vec<u64>, String> {
+    fn read_input(&self, _: &Job, _: &[u8], _: &str, _: &Path) -> Result<Words, String> {
         Err("there are no inputs".to_owned())
     }
 
-    fn keep_output(&self, _: &Job, _: &str, _: &[u64]) -> Result<(), String> {
+    fn write_output(&self, _: &Job, _: &[u8], _: &str, _: &Words, _: &Path) -> Result<(), String> {
         Ok(())
     }
+}
+
+fn receive(channel: &mut Channel, expected: &'static str) -> Result<Message, PartyError> {
+    let halt = Halt::default();
+    Peers::new(vec![channel], &halt).receive(0, expected, Wait::Patience, |_| Some(32))
 }
 
 /// Proposes a job and a program to each server, as `tell` makes them, with nonces as `nonces` makes them of the honest
@@ -67,6 +77,9 @@ fn lie(
                     elements: 1,
                     receiver: PROPOSER.to_owned(),
                 }],
+                reads: Vec::new(),
+                keeps: Vec::new(),
+                opens: Vec::new(),
             };
             let mut program = Program {
                 kind: "nothing".to_owned(),
@@ -85,7 +98,7 @@ fn lie(
                 deadline,
             )
             .unwrap();
-            let mut channel = Channel::new(stream, name, Duration::from_secs(10));
+            let mut channel = Channel::new(stream, name, options.timing);
             channel.send(Kind::Job, &[&job.to_bytes()]).unwrap();
             channel.send(Kind::Program, &[&program.bytes]).unwrap();
             channel
@@ -94,7 +107,7 @@ fn lie(
     let mut honest: Vec<[u8; 32]> = channels
         .iter_mut()
         .map(|channel| {
-            let nonce = channel.receive_exact(Kind::Accept, 32).unwrap();
+            let (_, nonce) = receive(channel, "an acceptance").unwrap();
             nonce.try_into().unwrap()
         })
         .collect();
@@ -107,12 +120,9 @@ fn lie(
     }
     channels
         .iter_mut()
-        .map(|channel| {
-            let end = channel.receive("the end", |_| Some(0));
-            match end.unwrap_err() {
-                PartyError::Failed { reason, .. } => reason,
-                error => error.to_string(),
-            }
+        .map(|channel| match receive(channel, "the end").unwrap_err() {
+            PartyError::Failed { reason, .. } => reason,
+            error => error.to_string(),
         })
         .collect()
 }
