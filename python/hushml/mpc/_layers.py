@@ -7,8 +7,8 @@ from typing import Literal
 
 from .._error import HushError
 
-#: A layer as the library takes it: its name, a word, numbers.
-Spec = tuple[str, str, list[int]]
+#: A layer as the library takes it: its name, a word, counts, numbers.
+Spec = tuple[str, str, list[int], list[float]]
 Activation = Literal["linear", "relu", "sigmoid", "softmax"] | None
 Shape = tuple[int, ...]
 
@@ -22,9 +22,9 @@ def activation(name: Activation) -> list[Spec]:
     if name in (None, "linear", "softmax"):
         return []
     if name == "relu":
-        return [("relu", "", [])]
+        return [("relu", "", [], [])]
     if name == "sigmoid":
-        return [("sigmoid", "accurate", [])]
+        return [("sigmoid", "accurate", [], [])]
     raise HushError(f"there is no activation `{name}`", "use linear, relu, sigmoid or softmax")
 
 
@@ -36,7 +36,7 @@ class Dense:
     activation: Activation = None
 
     def specs(self, shape: Shape) -> tuple[list[Spec], Shape]:
-        return [("dense", "", [self.units])], (*shape[:-1], self.units)
+        return [("dense", "", [self.units], [])], (*shape[:-1], self.units)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Conv2D:
                 raise HushError(f"a window of {kernel} is larger than samples of shape {shape}")
             padding += [before, after]
             lengths.append((length + before + after - window) // stride + 1)
-        spec: Spec = ("convolution", "", [self.filters, *kernel, *strides, *padding])
+        spec: Spec = ("convolution", "", [self.filters, *kernel, *strides, *padding], [])
         return [spec], (self.filters, *lengths)
 
 
@@ -78,7 +78,7 @@ class _Pooling:
         height, width = _pair(self.pool_size)
         if len(shape) != 3:
             raise HushError(f"pooling takes samples of three dimensions, not {shape}", "channels come first")
-        return [(kind, "", [height, width])], (shape[0], shape[1] // height, shape[2] // width)
+        return [(kind, "", [height, width], [])], (shape[0], shape[1] // height, shape[2] // width)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Flatten:
         size = 1
         for length in shape:
             size *= length
-        return [("flatten", "", [])], (size,)
+        return [("flatten", "", [], [])], (size,)
 
 
 @dataclass(frozen=True)
@@ -124,4 +124,17 @@ class Sigmoid:
         return activation("sigmoid"), shape
 
 
-Layer = Dense | Conv2D | MaxPooling2D | AveragePooling2D | Flatten | ReLU | Sigmoid
+@dataclass(frozen=True)
+class BatchNormalization:
+    """Each channel (of a flat sample each feature) with a mean and variance that are trained: normalised by the batch in
+    training, by running means of its statistics in predictions. Batches must be large enough to have a variance."""
+
+    momentum: float = 0.9
+    epsilon: float = 1e-3
+    activation: Activation = None
+
+    def specs(self, shape: Shape) -> tuple[list[Spec], Shape]:
+        return [("batch_norm", "", [], [self.momentum, self.epsilon])], shape
+
+
+Layer = BatchNormalization | Dense | Conv2D | MaxPooling2D | AveragePooling2D | Flatten | ReLU | Sigmoid

@@ -6,7 +6,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from os import PathLike
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +16,11 @@ from .. import _hushml
 from .._error import HushError
 from .._progress import Progress
 from ._layers import Layer, Sigmoid, Spec, activation
-from ._tensor import LocalParties, SecretTensor, current, sigmoid, softmax
+from ._parties import LocalParties, Parties, Revealed, current
+from ._tensor import SecretTensor, concatenate, sigmoid, softmax
 
 Loss = Literal["mean_squared_error", "binary_crossentropy", "categorical_crossentropy"]
+LOSSES = get_args(Loss)
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,22 @@ class Adam:
 
 @dataclass
 class History:
-    """What a training cost, and the losses that were opened."""
+    """What a training cost, and the losses that were opened. Of real parties, the cost is in the session's report."""
 
-    loss: list[float] = field(default_factory=list)
-    """After each epoch, if ``reveal_loss_to`` names a party."""
     steps: int = 0
     seconds: float = 0.0
     rounds: int = 0
     bytes: int = 0
     """Sent by all parties."""
+    _losses: NDArray[np.float64] | Revealed[NDArray[np.float64]] | None = field(default=None, repr=False)
+
+    @property
+    def loss(self) -> list[float]:
+        """After each epoch, if ``reveal_loss_to`` names a party; among real parties once they have run, if that is this
+        process."""
+        losses = self._losses.value if isinstance(self._losses, Revealed) else self._losses
+        # Epochs after an early stop say minus one.
+        return [] if losses is None else [float(loss) for loss in losses if loss >= 0.0]
 
 
 class Sequential:
@@ -69,7 +79,8 @@ class Sequential:
         model.predict(x_new).reveal_to("server0")
 
     Data and labels are secret tensors, of one owner or joined from several with :func:`hushml.mpc.concatenate`. Initial
-    weights are public. Nothing is opened during training unless ``reveal_loss_to`` says so.
+    weights are public, or those that :meth:`load` names. Nothing is opened during training unless ``reveal_loss_to`` or
+    ``stop_below`` say so.
     """
 
     def __init__(self, layers: Sequence[Layer], *, seed: int | None = None) -> None:
@@ -81,7 +92,8 @@ class Sequential:
         self._loss: Loss = "mean_squared_error"
         self._sigmoid = "accurate"
         self._network: _hushml.SecretHandle | None = None
-        self._parties: LocalParties | None = None
+        self._parties: Parties | None = None
+        self._from: tuple[str, str | PathLike[str]] | None = None
         self._last: str | None = None
 
     def compile(
@@ -100,6 +112,8 @@ class Sequential:
             if optimizer not in named:
                 raise HushError(f"there is no optimizer `{optimizer}`", "use sgd, adam or amsgrad")
             optimizer = named[optimizer]
+        if loss not in LOSSES:
+            raise HushError(f"there is no loss `{loss}`", f"use one of {', '.join(LOSSES)}")
         self._optimizer, self._loss, self._sigmoid = optimizer, loss, sigmoid
         self._network = None
         return self
@@ -129,17 +143,22 @@ class Sequential:
     def _build(self, x: SecretTensor) -> _hushml.SecretHandle:
         if self._optimizer is None:
             raise HushError("the network is not compiled", "call compile first")
+        parties = x.parties
         if self._network is None:
             shape = x.shape[1:]
             specs = self._specs(shape)
-            name, numbers = self._optimizer._native()
-            self._parties = x.parties
-            self._network = _hushml.new_network(x.parties._world, list(shape), specs, self._seed, name, numbers)
-        if x.parties is not self._parties:
+            network = _hushml.new_network(parties._world, list(shape), specs, self._seed)
+            if self._from is not None:
+                name, folder = self._from
+                count = _hushml.network_weight_count(parties._world, network)
+                weights = parties.load(name, (count,), folder=folder)
+                _hushml.network_set_weights(parties._world, network, weights._handle)
+            self._parties, self._network = parties, network
+        if parties is not self._parties:
             raise HushError("the network is shared among other parties than the data")
         return self._network
 
-    def _tensor(self, values: SecretTensor | ArrayLike, owner: str) -> SecretTensor:
+    def _tensor(self, values: SecretTensor | ArrayLike, owner: str | None) -> SecretTensor:
         if isinstance(values, SecretTensor):
             return values
         return (self._parties or current()).secret(values, owner)
@@ -151,52 +170,56 @@ class Sequential:
         epochs: int = 1,
         batch_size: int = 32,
         *,
-        owner: str = "server0",
+        owner: str | None = None,
         reveal_loss_to: str | None = None,
         stop_below: float | None = None,
         progress: bool = True,
     ) -> History:
         """Trains. Arrays that are not shared yet become inputs of ``owner``. Batches are consecutive rows, so rows
-        should be in random order. ``reveal_loss_to`` opens the mean loss after each epoch to that party; with
-        ``stop_below`` the training ends when it is below, which everybody then learns.
+        should be in random order (:func:`hushml.mpc.shuffle`). ``reveal_loss_to`` opens the mean loss after each epoch to
+        that party. With ``stop_below`` the training ends after the epoch whose mean loss is below: each epoch opens to the
+        servers whether it is, and nothing else.
         """
         x, y = self._tensor(x, owner), self._tensor(y, owner)
         if y.ndim == 1:
             y = y.reshape(-1, 1)
         if len(x) != len(y):
             raise HushError(f"there are {len(x)} samples and {len(y)} labels")
-        if stop_below is not None and reveal_loss_to is None:
-            raise HushError("a loss that nobody sees cannot end the training", "set reveal_loss_to")
         if epochs < 1 or batch_size < 1:
             raise HushError("epochs and batch_size are at least 1")
-        network, world = self._build(x), x.parties._world
-        history = History()
-        rounds, sent = world.spent()
+        network, parties = self._build(x), x.parties
+        if self._optimizer is None:
+            raise HushError("the network is not compiled", "call compile first")
+        name, numbers = self._optimizer._native()
+        training = (
+            self._loss,
+            self._sigmoid,
+            name,
+            numbers,
+            batch_size,
+            epochs,
+            reveal_loss_to is not None,
+            stop_below,
+        )
+        here = isinstance(parties, LocalParties)
+        rounds, sent = parties._world.spent() if here else (0, 0)
         began = time.perf_counter()
-        rows = len(x)
-        steps = epochs * -(-rows // batch_size)
-        with Progress(progress) as tell:
-            for _ in range(epochs):
-                for start in range(0, rows, batch_size):
-                    end = min(start + batch_size, rows)
-                    _hushml.network_step(world, network, x._handle, y._handle, start, end, self._loss, self._sigmoid)
-                    history.steps += 1
-                    if tell is not None:
-                        tell("training", history.steps, steps)
-                if reveal_loss_to is not None:
-                    history.loss.append(self.evaluate(x, y, reveal_to=reveal_loss_to))
-                    if stop_below is not None and history.loss[-1] < stop_below:
-                        break
-        history.seconds = time.perf_counter() - began
-        after = world.spent()
-        history.rounds, history.bytes = after[0] - rounds, after[1] - sent
+        with Progress(progress and here) as tell:
+            handle, steps = _hushml.network_fit(parties._world, network, x._handle, y._handle, training, tell)
+        losses = SecretTensor(parties, handle)
+        opened = None if reveal_loss_to is None else losses.reveal_to(reveal_loss_to, "losses")
+        history = History(steps, _losses=opened)
+        if here:
+            history.seconds = time.perf_counter() - began
+            after = parties._world.spent()
+            history.rounds, history.bytes = after[0] - rounds, after[1] - sent
         return history
 
     def _logits(self, x: SecretTensor) -> SecretTensor:
         network = self._build(x)
         return SecretTensor(x.parties, _hushml.network_predict(x.parties._world, network, x._handle))
 
-    def predict(self, x: SecretTensor | ArrayLike, *, owner: str = "server0") -> SecretTensor:
+    def predict(self, x: SecretTensor | ArrayLike, *, owner: str | None = None) -> SecretTensor:
         """The network's results, secret."""
         results = self._logits(self._tensor(x, owner))
         if self._last == "sigmoid":
@@ -204,34 +227,59 @@ class Sequential:
         return softmax(results) if self._last == "softmax" else results
 
     def evaluate(
-        self, x: SecretTensor | ArrayLike, y: SecretTensor | ArrayLike, *, reveal_to: str, owner: str = "server0"
-    ) -> float:
+        self,
+        x: SecretTensor | ArrayLike,
+        y: SecretTensor | ArrayLike,
+        *,
+        reveal_to: str,
+        owner: str | None = None,
+    ) -> float | Revealed[NDArray[np.float64]]:
         """The mean loss, opened to one party."""
         x, y = self._tensor(x, owner), self._tensor(y, owner)
         if y.ndim == 1:
             y = y.reshape(-1, 1)
         results = self._logits(x)
         handle = _hushml.network_loss(x.parties._world, results._handle, y._handle, self._loss, self._sigmoid)
-        return float(SecretTensor(x.parties, handle).reveal_to(reveal_to)[0])
+        loss = SecretTensor(x.parties, handle).reveal_to(reveal_to)
+        return loss if isinstance(loss, Revealed) else float(loss[0])
+
+    def _built(self) -> tuple[Parties, _hushml.SecretHandle]:
+        if self._network is None or self._parties is None:
+            raise HushError("the network has no weights yet", "call fit first")
+        return self._parties, self._network
 
     @property
     def weights(self) -> list[SecretTensor]:
         """Weights and biases in the order of the layers, secret."""
-        if self._network is None or self._parties is None:
-            raise HushError("the network has no weights yet", "call fit first")
-        handles = _hushml.network_parameters(self._parties._world, self._network)
-        return [SecretTensor(self._parties, handle) for handle in handles]
+        parties, network = self._built()
+        handles = _hushml.network_parameters(parties._world, network)
+        return [SecretTensor(parties, handle) for handle in handles]
 
     def set_weights(self, weights: Sequence[SecretTensor]) -> None:
         """Replaces the weights, by others of the same shapes."""
-        if self._network is None or self._parties is None:
-            raise HushError("the network has no weights yet", "call fit first")
-        handles = [weight._handle for weight in weights]
-        _hushml.network_set_parameters(self._parties._world, self._network, handles)
+        parties, network = self._built()
+        shapes = [weight.shape for weight in self.weights]
+        found = [weight.shape for weight in weights]
+        if shapes != found:
+            raise HushError(f"the weights have the shapes {shapes}, not {found}")
+        vector = concatenate([weight.reshape(-1) for weight in weights])
+        _hushml.network_set_weights(parties._world, network, vector._handle)
 
-    def reveal_weights_to(self, receiver: str) -> list[NDArray[np.float64]]:
+    def reveal_weights_to(self, receiver: str) -> list[NDArray[np.float64] | Revealed[NDArray[np.float64]]]:
         """Opens weights and biases to one party and nobody else."""
-        return [weight.reveal_to(receiver) for weight in self.weights]
+        return [weight.reveal_to(receiver, f"weights{place}") for place, weight in enumerate(self.weights)]
+
+    def keep(self, name: str, *, folder: str | PathLike[str] = ".") -> None:
+        """Keeps the weights in shares under a name: with real parties at the servers, as their policies say, where
+        ``hush mpc serve`` predicts with them; with parties of this process in files of the folder."""
+        parties, network = self._built()
+        weights = SecretTensor(parties, _hushml.network_weights(parties._world, network))
+        parties.save(weights, name, folder=folder)
+
+    def load(self, name: str, *, folder: str | PathLike[str] = ".") -> Sequential:
+        """Begins with the weights that were kept under this name, in an earlier session or process."""
+        self._from, self._network = (name, folder), None
+        return self
 
     def summary(self) -> str:
         """The layers, one a line."""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _hushml
 from .._error import HushError
 from .._progress import Progress
+from ._parties import Protocol
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Prediction:
 def predict(
     model: str | PathLike[str] | bytes,
     x: ArrayLike,
-    protocol: Literal["aby3"] = "aby3",
+    protocol: Protocol = "aby3",
     *,
+    ring_bits: Literal[64, 128] = 64,
     parties: str | PathLike[str] | None = None,
     name: str | None = None,
     identity: str | PathLike[str] | None = None,
@@ -68,21 +70,19 @@ def predict(
 
     ``calibration``, sample inputs, narrows the ranges of all values, which is faster; the ranges become public.
     """
-    if protocol != "aby3":
-        raise HushError(f"the protocol `{protocol}` does not run predictions", "use aby3")
     if isinstance(model, bytes):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.onnx")
             path.write_bytes(model)
             options = {"program": program or "model", "version": version, "calibration": calibration}
             options |= {"integer_bits": integer_bits, "fraction_bits": fraction_bits, "progress": progress}
+            options |= {"ring_bits": ring_bits}
             options |= {"parties": parties, "name": name, "identity": identity, "model_owner": model_owner}
             return predict(path, x, protocol, servers=servers, **options)  # type: ignore[arg-type]
     participants = {
         "parties": None if parties is None else os.fspath(parties),
         "name": name,
         "identity": None if identity is None else os.fspath(identity),
-        "model_owner": model_owner,
         "servers": servers,
         "program": program or Path(model).stem,
         "version": version,
@@ -92,8 +92,7 @@ def predict(
             os.fspath(model),
             _array(x),
             None if calibration is None else _array(calibration),
-            integer_bits,
-            fraction_bits,
+            (protocol, ring_bits, integer_bits, fraction_bits, model_owner),
             participants,
             tell,
         )

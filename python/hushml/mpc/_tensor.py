@@ -1,11 +1,9 @@
-"""Parties on this machine and the tensors that they share."""
+"""Secret tensors, and what one does with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import ContextVar, Token
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,80 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _hushml
 from .._error import HushError
 
-#: The compute servers, in the order of their indices.
-SERVERS = ("server0", "server1", "server2")
-
-_current: ContextVar[LocalParties | None] = ContextVar("hushml.mpc parties", default=None)
+if TYPE_CHECKING:
+    from ._parties import Parties, Revealed
 
 
-def local(*, integer_bits: int = 15, fraction_bits: int = 16) -> LocalParties:
-    """Three servers as threads of this process, for development: whoever runs it sees everything.
-
-    Numbers are fixed-point, of magnitude below ``2**integer_bits`` in units of ``2**-fraction_bits``. Inputs outside
-    are refused; that results stay inside is for you to see to, since nobody sees them.
-    """
-    return LocalParties(integer_bits, fraction_bits)
-
-
-def current() -> LocalParties:
-    """The parties of the innermost ``with``."""
-    parties = _current.get()
-    if parties is None:
-        raise HushError("there are no parties", "write `with hushml.mpc.local():` around it")
-    return parties
-
-
-class LocalParties:
-    """Three servers in this process, from :func:`local`. As a context manager it is what decorators and
-    :class:`hushml.mpc.Sequential` use inside, and ends the servers."""
-
-    def __init__(self, integer_bits: int, fraction_bits: int) -> None:
-        self._world = _hushml.World(integer_bits, fraction_bits)
-        self._tokens: list[Token[LocalParties | None]] = []
-        self.unit = 2.0**-fraction_bits
-
-    def __enter__(self) -> LocalParties:
-        self._tokens.append(_current.set(self))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _current.reset(self._tokens.pop())
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{', '.join(SERVERS)} in one process, for development>"
-
-    def close(self) -> None:
-        """Ends the servers; their shares are gone."""
-        self._world.close()
-
-    def secret(self, values: ArrayLike, owner: str = SERVERS[0]) -> SecretTensor:
-        """Shares of numbers that ``owner`` has."""
-        array = _numbers(values)
-        handle = self._world.input(party(owner), list(array.shape), array.reshape(-1))
-        return SecretTensor(self, handle)
-
-    def public(self, values: ArrayLike) -> SecretTensor:
-        """Numbers that every server knows, in the form of shares."""
-        array = _numbers(values)
-        return SecretTensor(self, self._world.public(list(array.shape), array.reshape(-1)))
-
-    @property
-    def spent(self) -> tuple[int, int]:
-        """Rounds so far, and bytes that all servers sent."""
-        return self._world.spent()
-
-
-def party(name: str) -> int:
-    """The index of a server."""
-    if name not in SERVERS:
-        raise HushError(f"there is no party `{name}`", f"the local parties are {', '.join(SERVERS)}")
-    return SERVERS.index(name)
-
-
-def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+def numbers(values: ArrayLike) -> NDArray[np.float64]:
+    """Values as the library takes them."""
     return np.ascontiguousarray(values, dtype=np.float64).reshape(np.shape(values))
 
 
@@ -102,7 +32,7 @@ class SecretTensor:
     __array_ufunc__ = None
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, parties: LocalParties, handle: _hushml.SecretHandle) -> None:
+    def __init__(self, parties: Parties, handle: _hushml.SecretHandle) -> None:
         self.parties = parties
         self._handle = handle
 
@@ -137,10 +67,11 @@ class SecretTensor:
         """Dimensions in reverse order."""
         return self.transpose()
 
-    def reveal_to(self, receiver: str) -> NDArray[np.float64]:
-        """Opens the numbers to this server and to nobody else."""
-        values = self.parties._world.reveal(self._handle, party(receiver))
-        return values.reshape(self.shape)
+    def reveal_to(self, receiver: str, name: str | None = None) -> NDArray[np.float64] | Revealed:
+        """Opens the numbers to this party and to nobody else. Among parties of this process it gives them; among real
+        parties it gives a :class:`hushml.mpc.Revealed`, whose ``value`` is there when the parties have run and this process
+        is the receiver. ``name`` is what the receiver's policy calls it."""
+        return self.parties._reveal(self, receiver, name)
 
     def _do(
         self, operation: str, *others: SecretTensor, numbers: Sequence[float] = (), counts: Sequence[int] = ()
@@ -247,6 +178,8 @@ class SecretTensor:
         return self._do("absolute")
 
     def __getitem__(self, index: Any) -> SecretTensor:
+        if isinstance(index, list):
+            return self.take(index)
         indices = index if isinstance(index, tuple) else (index,)
         if len(indices) > self.ndim:
             raise IndexError(f"the tensor has {self.ndim} dimensions")
@@ -304,6 +237,32 @@ class SecretTensor:
         shape = self.shape[:axis] + self.shape[axis + 1 :]
         return kept if kept.shape == shape else kept.reshape(*shape)
 
+    def min(self, axis: int | None = None) -> SecretTensor:
+        """The smallest element along one dimension, or of all."""
+        return -((-self).max(axis))
+
+    def var(self, axis: int | None = None) -> SecretTensor:
+        """The mean square of the distance to the mean."""
+        mean = self.mean(axis)
+        if axis is not None:
+            shape = list(self.shape)
+            shape[self._axis(axis)] = 1
+            mean = mean.reshape(*shape)
+        distance = self - mean
+        return (distance * distance).mean(axis)
+
+    def take(self, places: Sequence[int], axis: int = 0) -> SecretTensor:
+        """Elements at public places along a dimension."""
+        axis = self._axis(axis)
+        length = self.shape[axis]
+        if any(not -length <= place < length for place in places):
+            raise IndexError(f"dimension {axis} has {length} elements")
+        return self._do("gather", counts=(axis, *(place % length for place in places)))
+
+    def pad(self, before: int, after: int, axis: int = -1) -> SecretTensor:
+        """Zeros before and after along a dimension."""
+        return self._do("pad", counts=(self._axis(axis), before, after))
+
     def argmax(self, axis: int = -1) -> SecretTensor:
         """The place of the largest element along a dimension, secret too."""
         axis = self._axis(axis)
@@ -341,6 +300,41 @@ def tanh(x: SecretTensor) -> SecretTensor:
     return _secret(x)._do("tanh")
 
 
+def gelu(x: SecretTensor) -> SecretTensor:
+    """``x`` times the normal distribution function of ``x``, off by at most 1e-4."""
+    return _secret(x)._do("gelu")
+
+
+def silu(x: SecretTensor) -> SecretTensor:
+    """``x * sigmoid(x)``, also called swish, off by at most 1e-4."""
+    return _secret(x)._do("silu")
+
+
+def softplus(x: SecretTensor) -> SecretTensor:
+    """``log(1 + exp(x))``, off by at most 1e-4."""
+    return _secret(x)._do("softplus")
+
+
+def elu(x: SecretTensor, alpha: float = 1.0) -> SecretTensor:
+    """``alpha * (exp(x) - 1)`` below zero, off by at most 1e-4."""
+    return _secret(x)._do("elu", numbers=(alpha,))
+
+
+def leaky_relu(x: SecretTensor, slope: float = 0.01) -> SecretTensor:
+    """``slope * x`` below zero."""
+    return _secret(x)._do("leaky_relu", numbers=(slope,))
+
+
+def erf(x: SecretTensor) -> SecretTensor:
+    """The error function, off by at most 1e-4."""
+    return _secret(x)._do("erf")
+
+
+def polynomial(x: SecretTensor, coefficients: Sequence[float]) -> SecretTensor:
+    """With public coefficients, lowest first; at most of degree 8."""
+    return _secret(x)._do("polynomial", numbers=coefficients)
+
+
 def exp(x: SecretTensor, most: float = 9.0) -> SecretTensor:
     """Of arguments up to ``most``; larger ones count as ``most``."""
     return _secret(x)._do("exp", numbers=(most,))
@@ -354,6 +348,11 @@ def log(x: SecretTensor) -> SecretTensor:
 def sqrt(x: SecretTensor) -> SecretTensor:
     """Of positive numbers."""
     return _secret(x)._do("sqrt")
+
+
+def rsqrt(x: SecretTensor) -> SecretTensor:
+    """One over the square root of positive numbers."""
+    return _secret(x)._do("inverse_sqrt")
 
 
 def softmax(x: SecretTensor, axis: int = -1) -> SecretTensor:
@@ -392,3 +391,46 @@ def concatenate(tensors: Sequence[SecretTensor], axis: int = 0) -> SecretTensor:
         raise HushError("there are no tensors to join")
     first = _secret(tensors[0])
     return first._do("concatenate", *map(_secret, tensors[1:]), counts=(first._axis(axis),))
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def conv2d(
+    x: SecretTensor,
+    kernel: SecretTensor,
+    strides: int | tuple[int, int] = 1,
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+    dilations: int | tuple[int, int] = 1,
+    groups: int = 1,
+) -> SecretTensor:
+    """``[samples, channels, height, width]`` with a kernel ``[filters, channels / groups, height, width]``."""
+    (top, bottom), (left, right) = padding
+    counts = (*_pair(strides), top, bottom, left, right, *_pair(dilations), groups)
+    return _secret(x)._do("convolve", _secret(kernel), counts=counts)
+
+
+def max_pool(x: SecretTensor, size: int | tuple[int, int] = 2) -> SecretTensor:
+    """The largest element of each window of ``[samples, channels, height, width]``; windows do not overlap."""
+    return _secret(x)._do("max_pool", counts=_pair(size))
+
+
+def average_pool(x: SecretTensor, size: int | tuple[int, int] = 2) -> SecretTensor:
+    """The mean of each window of ``[samples, channels, height, width]``; windows do not overlap."""
+    return _secret(x)._do("average_pool", counts=_pair(size))
+
+
+def shuffle(*tensors: SecretTensor) -> SecretTensor | tuple[SecretTensor, ...]:
+    """Rows in an order that nobody knows; those of several tensors in the same one."""
+    if not tensors:
+        raise HushError("there are no tensors to shuffle")
+    rows = len(_secret(tensors[0]))
+    flat = [_secret(tensor).reshape(rows, tensor.size // rows) for tensor in tensors]
+    joined = concatenate(flat, axis=1)._do("shuffle")
+    results, start = [], 0
+    for tensor, part in zip(tensors, flat, strict=True):
+        end = start + part.shape[1]
+        results.append(joined[:, start:end].reshape(*tensor.shape))
+        start = end
+    return results[0] if len(results) == 1 else tuple(results)

@@ -1,107 +1,24 @@
-//! Training on shares, one step at a time.
+//! Networks and their training, as statements.
 
-use std::sync::Arc;
-
-use hush_mpc::operations::Convolution2d;
-use hush_mpc::training::{LayerSpec, Loss, Network, Optimizer, OptimizerSpec, SigmoidKind};
-use hush_mpc::{MpcError, Secret};
+use hush_mpc::calculation::{Fit, NetworkSpec, Statement, layer_of, loss_of, optimizer_of};
+use hush_mpc::training::LayerSpec;
 use pyo3::prelude::*;
 
-use super::world::{Player, SecretHandle, World};
+use super::world::{SecretHandle, World};
 use crate::failure::Failure;
 
-fn sigmoid_kind(name: &str) -> Option<SigmoidKind> {
-    Some(match name {
-        "three" => SigmoidKind::Three,
-        "five" => SigmoidKind::Five,
-        "accurate" => SigmoidKind::Accurate,
-        _ => return None,
-    })
-}
-
-/// A layer by its name, its words and its numbers.
-fn layer(kind: &str, word: &str, numbers: &[usize]) -> Result<LayerSpec, Failure> {
-    let unknown = || {
-        Failure::new(format!(
-            "there is no layer `{kind}` with {numbers:?} `{word}`"
-        ))
-    };
-    Ok(match (kind, numbers) {
-        ("dense", &[units]) => LayerSpec::Dense { units },
-        ("convolution", &[filters, height, width, down, right, top, bottom, left, far]) => {
-            LayerSpec::Convolution {
-                filters,
-                kernel: [height, width],
-                options: Convolution2d {
-                    strides: [down, right],
-                    padding: [(top, bottom), (left, far)],
-                    ..Convolution2d::default()
-                },
-            }
-        }
-        ("max_pool", &[height, width]) => LayerSpec::MaxPool([height, width]),
-        ("average_pool", &[height, width]) => LayerSpec::AveragePool([height, width]),
-        ("flatten", []) => LayerSpec::Flatten,
-        ("relu", []) => LayerSpec::Relu,
-        ("sigmoid", []) => LayerSpec::Sigmoid(sigmoid_kind(word).ok_or_else(unknown)?),
-        _ => return Err(unknown()),
-    })
-}
-
-fn loss(name: &str, sigmoid: &str) -> Result<Loss, Failure> {
-    let unknown = || {
-        Failure::new(format!(
-            "there is no loss `{name}` with sigmoid `{sigmoid}`"
-        ))
-    };
-    Ok(match name {
-        "mean_squared_error" => Loss::MeanSquare,
-        "binary_crossentropy" => {
-            Loss::BinaryCrossEntropy(sigmoid_kind(sigmoid).ok_or_else(unknown)?)
-        }
-        "categorical_crossentropy" => Loss::CrossEntropy,
-        _ => return Err(unknown()),
-    })
-}
-
-fn optimizer(name: &str, numbers: &[f64]) -> Result<(OptimizerSpec, f64), Failure> {
-    Ok(match (name, numbers) {
-        ("sgd", &[learning_rate, momentum, decay]) => {
-            let spec = OptimizerSpec::Sgd {
-                learning_rate,
-                momentum,
-            };
-            (spec, decay)
-        }
-        ("adam" | "amsgrad", &[learning_rate, first, second, decay]) => {
-            let spec = OptimizerSpec::Adam {
-                learning_rate,
-                betas: (first, second),
-                amsgrad: name == "amsgrad",
-            };
-            (spec, decay)
-        }
-        _ => return Err(Failure::new(format!("there is no optimizer `{name}`"))),
-    })
-}
-
-/// The network of a number, taken out while it works.
-fn with<T>(
-    player: &mut Player,
-    id: u64,
-    work: impl FnOnce(&mut Player, &mut Network<u64>, &mut Optimizer<u64>) -> Result<T, MpcError>,
-) -> Result<T, MpcError> {
-    let Some((mut network, mut optimizer)) = player.networks.remove(&id) else {
-        return Err(MpcError::Count {
-            what: "networks of that number",
-            expected: 1,
-            found: 0,
-        });
-    };
-    let result = work(player, &mut network, &mut optimizer);
-    player.networks.insert(id, (network, optimizer));
-    result
-}
+/// How to train, as Python says it: the loss and its sigmoid, the optimizer and its numbers with the weight decay behind
+/// them, rows of a batch, epochs, whether losses are wanted, the loss that ends it.
+type Training = (
+    String,
+    String,
+    String,
+    Vec<f64>,
+    usize,
+    usize,
+    bool,
+    Option<f64>,
+);
 
 /// A network with public initial weights.
 #[pyfunction]
@@ -109,58 +26,51 @@ pub(crate) fn new_network(
     world: &World,
     py: Python<'_>,
     input: Vec<usize>,
-    layers: Vec<(String, String, Vec<usize>)>,
+    layers: Vec<(String, String, Vec<usize>, Vec<f64>)>,
     seed: u64,
-    optimizer_name: &str,
-    optimizer_numbers: Vec<f64>,
 ) -> PyResult<SecretHandle> {
-    let layers: Vec<LayerSpec> = layers
+    let layers: Result<Vec<LayerSpec>, _> = layers
         .iter()
-        .map(|(kind, word, numbers)| layer(kind, word, numbers))
-        .collect::<Result<_, _>>()?;
-    let (spec, decay) = optimizer(optimizer_name, &optimizer_numbers)?;
-    let id = world.inner.number();
-    let handle = SecretHandle {
-        inner: Arc::clone(&world.inner),
-        id,
-        shape: input.clone(),
+        .map(|(kind, word, counts, numbers)| layer_of(kind, word, counts, numbers))
+        .collect();
+    let spec = NetworkSpec {
+        input,
+        layers: layers.map_err(Failure::from)?,
+        seed,
     };
-    world.inner.everywhere(py, move |player| {
-        let network = Network::new(&player.protocol, &input, &layers, player.fixed, seed)?;
-        let optimizer = Optimizer::new(spec, decay);
-        player.networks.insert(id, (network, optimizer));
-        Ok(())
-    })?;
-    Ok(handle)
+    Ok(world.inner.state(py, Statement::Network(spec), None)?.0)
 }
 
-/// One step on the rows `start..end` of data and labels.
+/// Trains; gives the losses, and how many steps were taken, if that is known.
 #[pyfunction]
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn network_step(
+#[pyo3(signature = (world, network, x, labels, training, progress=None))]
+pub(crate) fn network_fit(
     world: &World,
     py: Python<'_>,
     network: &SecretHandle,
     x: &SecretHandle,
     labels: &SecretHandle,
-    start: usize,
-    end: usize,
-    loss_name: &str,
-    sigmoid: &str,
-) -> PyResult<()> {
-    let loss = loss(loss_name, sigmoid)?;
-    let (id, x, labels) = (network.id, x.id, labels.id);
-    world.inner.everywhere(py, move |player| {
-        let rows = |secret: Secret<u64>| match start == 0 && secret.shape()[0] == end {
-            true => Ok(secret),
-            false => secret.slice(0, start..end),
-        };
-        let (x, labels) = (rows(player.secret(x)?)?, rows(player.secret(labels)?)?);
-        with(player, id, |player, network, optimizer| {
-            network.step(&mut player.protocol, optimizer, loss, &x, &labels)
-        })
-    })?;
-    Ok(())
+    training: Training,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(SecretHandle, usize)> {
+    let (loss, sigmoid, optimizer, numbers, batch, epochs, losses, stop_below) = training;
+    let Some((&weight_decay, numbers)) = numbers.split_last() else {
+        return Err(Failure::new("the optimizer has no numbers").into());
+    };
+    let values = world.inner.values(&[network, x, labels])?;
+    let fit = Fit {
+        network: values[0],
+        x: values[1],
+        labels: values[2],
+        loss: loss_of(&loss, &sigmoid).map_err(Failure::from)?,
+        optimizer: optimizer_of(&optimizer, numbers).map_err(Failure::from)?,
+        weight_decay,
+        batch,
+        epochs,
+        losses,
+        stop_below,
+    };
+    world.inner.state(py, Statement::Fit(fit), progress)
 }
 
 /// The last layer's result.
@@ -171,13 +81,12 @@ pub(crate) fn network_predict(
     network: &SecretHandle,
     x: &SecretHandle,
 ) -> PyResult<SecretHandle> {
-    let (id, x) = (network.id, x.id);
-    world.inner.keep(py, move |player| {
-        let x = player.secret(x)?;
-        with(player, id, |player, network, _| {
-            network.predict(&mut player.protocol, &x)
-        })
-    })
+    let values = world.inner.values(&[network, x])?;
+    let statement = Statement::Predict {
+        network: values[0],
+        x: values[1],
+    };
+    Ok(world.inner.state(py, statement, None)?.0)
 }
 
 /// The mean loss of results, still shared.
@@ -187,15 +96,16 @@ pub(crate) fn network_loss(
     py: Python<'_>,
     results: &SecretHandle,
     labels: &SecretHandle,
-    loss_name: &str,
+    name: &str,
     sigmoid: &str,
 ) -> PyResult<SecretHandle> {
-    let loss = loss(loss_name, sigmoid)?;
-    let (results, labels) = (results.id, labels.id);
-    world.inner.keep(py, move |player| {
-        let (results, labels) = (player.secret(results)?, player.secret(labels)?);
-        loss.mean(&mut player.protocol, &results, &labels)
-    })
+    let values = world.inner.values(&[results, labels])?;
+    let statement = Statement::Loss {
+        results: values[0],
+        labels: values[1],
+        loss: loss_of(name, sigmoid).map_err(Failure::from)?,
+    };
+    Ok(world.inner.state(py, statement, None)?.0)
 }
 
 /// Weights and biases in their order, still shared.
@@ -205,40 +115,53 @@ pub(crate) fn network_parameters(
     py: Python<'_>,
     network: &SecretHandle,
 ) -> PyResult<Vec<SecretHandle>> {
-    let id = network.id;
-    let counts = world.inner.everywhere(py, move |player| {
-        with(player, id, |_, network, _| Ok(network.parameters().len()))
-    })?;
-    let count = counts.first().copied().unwrap_or(0);
-    let one = |index: usize| {
-        world.inner.keep(py, move |player| {
-            with(player, id, |_, network, _| {
-                Ok(network.parameters()[index].clone())
-            })
-        })
+    let network = world.inner.values(&[network])?[0];
+    let count = world.inner.parameters(network)?.len();
+    let one = |index| {
+        let statement = Statement::Parameter { network, index };
+        Ok(world.inner.state(py, statement, None)?.0)
     };
     (0..count).map(one).collect()
 }
 
-/// Replaces weights and biases.
+/// Weights and biases as one vector.
 #[pyfunction]
-pub(crate) fn network_set_parameters(
+pub(crate) fn network_weights(
     world: &World,
     py: Python<'_>,
     network: &SecretHandle,
-    parameters: Vec<PyRef<'_, SecretHandle>>,
+) -> PyResult<SecretHandle> {
+    let network = world.inner.values(&[network])?[0];
+    Ok(world
+        .inner
+        .state(py, Statement::Weights { network }, None)?
+        .0)
+}
+
+/// Elements of all weights and biases.
+#[pyfunction]
+pub(crate) fn network_weight_count(world: &World, network: &SecretHandle) -> PyResult<usize> {
+    let network = world.inner.values(&[network])?[0];
+    let shapes = world.inner.parameters(network)?;
+    Ok(shapes
+        .iter()
+        .map(|shape| shape.iter().product::<usize>())
+        .sum())
+}
+
+/// Replaces weights and biases by those of one vector.
+#[pyfunction]
+pub(crate) fn network_set_weights(
+    world: &World,
+    py: Python<'_>,
+    network: &SecretHandle,
+    weights: &SecretHandle,
 ) -> PyResult<()> {
-    let id = network.id;
-    let ids: Vec<u64> = parameters.iter().map(|handle| handle.id).collect();
-    drop(parameters);
-    world.inner.everywhere(py, move |player| {
-        let parameters: Vec<Secret<u64>> = ids
-            .iter()
-            .map(|&id| player.secret(id))
-            .collect::<Result<_, _>>()?;
-        with(player, id, |_, network, _| {
-            network.set_parameters(&parameters)
-        })
-    })?;
+    let values = world.inner.values(&[network, weights])?;
+    let statement = Statement::SetWeights {
+        network: values[0],
+        weights: values[1],
+    };
+    world.inner.state(py, statement, None)?;
     Ok(())
 }

@@ -1,145 +1,30 @@
-//! Three parties in one process, for development: each has a thread, which alone holds its shares.
+//! Secret tensors as Python sees them: statements that parties on threads of this process execute at once, or that are
+//! written down to be one session of real parties.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
+use hush_mpc::Fixed;
+use hush_mpc::calculation::{KeptLiteral, Operation, OutputLiteral, Statement, Value, check_fixed};
 use hush_mpc::link::memory::mesh;
-use hush_mpc::protocol::rep3::Rep3;
-use hush_mpc::training::{Network, Optimizer};
-use hush_mpc::{Cost, Fixed, MpcError, Parties, Protocol, Secret};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 use rand_core::{OsRng, TryRngCore};
 
-use super::operation::{Arguments, apply};
+use super::inner::{Inner, PARTIES, Side, lock};
+use super::party::{Errand, Reply, Work, serve};
+use super::session::protocol_of;
 use crate::failure::Failure;
 use crate::task::refuse_forks;
-
-/// Parties of the protocol.
-pub(super) const PARTIES: usize = 3;
-
-type Job = Box<dyn FnOnce(&mut Player) + Send>;
-
-/// One party: everything that its thread holds.
-pub(super) struct Player {
-    pub(super) protocol: Rep3,
-    pub(super) fixed: Fixed,
-    secrets: BTreeMap<u64, Secret<u64>>,
-    pub(super) networks: BTreeMap<u64, (Network<u64>, Optimizer<u64>)>,
-}
-
-impl Player {
-    pub(super) fn secret(&self, id: u64) -> Result<Secret<u64>, MpcError> {
-        // Handles keep what they name, so a missing one is a mistake of this module.
-        self.secrets.get(&id).cloned().ok_or(MpcError::Count {
-            what: "tensors of that number",
-            expected: 1,
-            found: 0,
-        })
-    }
-
-    /// Keeps a result in the type of all tensors; gives its shape.
-    pub(super) fn keep(&mut self, id: u64, secret: Secret<u64>) -> Result<Vec<usize>, MpcError> {
-        let fraction = self.fixed.fraction_bits;
-        let secret = match secret.fixed().fraction_bits == fraction {
-            true => secret,
-            false => hush_mpc::operations::rescale(&mut self.protocol, &secret, fraction)?,
-        };
-        let secret = secret.declare_at_most(self.fixed.integer_bits);
-        let shape = secret.shape().to_vec();
-        self.secrets.insert(id, secret);
-        Ok(shape)
-    }
-}
-
-/// The parties as the thread of Python sees them: nothing but doors to put work through.
-pub(super) struct Inner {
-    doors: Mutex<Vec<Sender<Job>>>,
-    next: AtomicU64,
-    pub(super) fixed: Fixed,
-}
-
-impl Inner {
-    pub(super) fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Gives the same work to every party, in the same order at all, and waits for what each of them gives.
-    pub(super) fn everywhere<T: Send + 'static>(
-        &self,
-        py: Python<'_>,
-        work: impl Fn(&mut Player) -> Result<T, MpcError> + Send + Sync + 'static,
-    ) -> PyResult<Vec<T>> {
-        refuse_forks()?;
-        let work = Arc::new(work);
-        let (sender, receiver) = channel();
-        let results = py.detach(move || {
-            {
-                let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-                for (party, door) in doors.iter().enumerate() {
-                    let (work, sender) = (Arc::clone(&work), sender.clone());
-                    // A party that is gone is noticed below.
-                    let _ = door.send(Box::new(move |player| {
-                        let _ = sender.send((party, work(player)));
-                    }));
-                }
-            }
-            drop(sender);
-            let mut results: Vec<(usize, Result<T, MpcError>)> = receiver.iter().collect();
-            results.sort_by_key(|(party, _)| *party);
-            results
-        });
-        py.check_signals()?;
-        if results.len() < PARTIES {
-            return Err(Failure::new("the parties are closed")
-                .hint("start new ones with hushml.mpc.local()")
-                .into());
-        }
-        let results: Result<Vec<T>, MpcError> =
-            results.into_iter().map(|(_, result)| result).collect();
-        Ok(results.map_err(Failure::from)?)
-    }
-
-    fn forget(&self, id: u64) {
-        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        for door in doors.iter() {
-            let _ = door.send(Box::new(move |player: &mut Player| {
-                player.secrets.remove(&id);
-                player.networks.remove(&id);
-            }));
-        }
-    }
-
-    /// Does `work` at every party and keeps the tensor that it gives.
-    pub(super) fn keep(
-        self: &Arc<Self>,
-        py: Python<'_>,
-        work: impl Fn(&mut Player) -> Result<Secret<u64>, MpcError> + Send + Sync + 'static,
-    ) -> PyResult<SecretHandle> {
-        // Made first: if the work fails at one party, the others forget.
-        let mut handle = SecretHandle {
-            inner: Arc::clone(self),
-            id: self.number(),
-            shape: Vec::new(),
-        };
-        let id = handle.id;
-        let shapes = self.everywhere(py, move |player| {
-            let secret = work(player)?;
-            player.keep(id, secret)
-        })?;
-        handle.shape = shapes.into_iter().next().unwrap_or_default();
-        Ok(handle)
-    }
-}
 
 /// A tensor that the parties share, or a network; they forget it with the handle.
 #[pyclass(module = "hushml._hushml", frozen)]
 pub(crate) struct SecretHandle {
     pub(super) inner: Arc<Inner>,
-    pub(super) id: u64,
+    pub(super) value: Value,
+    pub(super) epoch: u64,
     pub(super) shape: Vec<usize>,
 }
 
@@ -153,68 +38,95 @@ impl SecretHandle {
 
 impl Drop for SecretHandle {
     fn drop(&mut self) {
-        self.inner.forget(self.id);
+        self.inner.forget(self.value);
     }
 }
 
-/// Three parties on threads of this process.
+/// Three parties: threads of this process, or real ones for which a program is written.
 #[pyclass(module = "hushml._hushml", frozen)]
 pub(crate) struct World {
     pub(super) inner: Arc<Inner>,
 }
 
-fn player(
-    link: hush_mpc::link::memory::MemoryLink,
-    name: [u8; 32],
-    fixed: Fixed,
-) -> Result<Player, MpcError> {
-    Ok(Player {
-        protocol: Rep3::establish(Box::new(link), &name, &mut OsRng.unwrap_err())?,
-        fixed,
-        secrets: BTreeMap::new(),
-        networks: BTreeMap::new(),
-    })
+fn check_ring(fixed: Fixed, ring_bits: u32) -> Result<(), Failure> {
+    match ring_bits {
+        64 => Ok(check_fixed::<u64>(fixed)?),
+        128 => Ok(check_fixed::<u128>(fixed)?),
+        _ => Err(Failure::new(format!(
+            "a ring of {ring_bits} bits is neither one of 64 nor of 128"
+        ))),
+    }
+}
+
+impl World {
+    fn with(side: Side, fixed: Fixed, protocol: &str, ring_bits: u32) -> Self {
+        let inner = Inner::new(side, fixed, protocol, ring_bits);
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
 }
 
 #[pymethods]
 impl World {
     #[new]
-    fn new(integer_bits: u32, fraction_bits: u32) -> Result<Self, Failure> {
+    fn new(
+        integer_bits: u32,
+        fraction_bits: u32,
+        protocol: &str,
+        ring_bits: u32,
+    ) -> Result<Self, Failure> {
         refuse_forks()?;
-        let fixed = Fixed::new(integer_bits, fraction_bits);
-        Fixed::new(integer_bits, 2 * fraction_bits).check_truncation::<u64>("numbers")?;
+        let (fixed, kind) = (
+            Fixed::new(integer_bits, fraction_bits),
+            protocol_of(protocol)?,
+        );
+        check_ring(fixed, ring_bits)?;
         let mut name = [0; 32];
         rand_core::RngCore::fill_bytes(&mut OsRng.unwrap_err(), &mut name);
         let mut doors = Vec::new();
         for (party, link) in mesh(PARTIES).into_iter().enumerate() {
-            let (door, work) = channel::<Job>();
+            let (door, errands) = channel::<Errand>();
             doors.push(door);
             thread::Builder::new()
                 .name(format!("server{party}"))
                 .stack_size(8 << 20)
-                .spawn(move || {
-                    // Without a session the door closes, which the next piece of work notices.
-                    let Ok(mut player) = player(link, name, fixed) else {
-                        return;
-                    };
-                    work.iter().for_each(|job| job(&mut player));
+                .spawn(move || match ring_bits {
+                    64 => serve::<u64>(kind, link, &name, fixed, &errands),
+                    _ => serve::<u128>(kind, link, &name, fixed, &errands),
                 })?;
         }
-        let inner = Arc::new(Inner {
-            doors: Mutex::new(doors),
-            next: AtomicU64::new(0),
+        let side = Side::Threads(Mutex::new(doors));
+        Ok(Self::with(side, fixed, protocol, ring_bits))
+    }
+
+    /// Without parties: statements are written down.
+    #[staticmethod]
+    fn recorded(
+        integer_bits: u32,
+        fraction_bits: u32,
+        protocol: &str,
+        ring_bits: u32,
+    ) -> Result<Self, Failure> {
+        let fixed = Fixed::new(integer_bits, fraction_bits);
+        protocol_of(protocol)?;
+        check_ring(fixed, ring_bits)?;
+        Ok(Self::with(
+            Side::Recorded(Mutex::default()),
             fixed,
-        });
-        Ok(Self { inner })
+            protocol,
+            ring_bits,
+        ))
     }
 
-    /// Ends the parties; their shares are gone.
+    /// Ends parties on threads; their shares are gone.
     fn close(&self) {
-        let doors = &self.inner.doors;
-        doors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Side::Threads(doors) = &self.inner.side {
+            lock(doors).clear();
+        }
     }
 
-    /// Shares numbers of party `owner`.
+    /// Shares numbers of party `owner`, a thread.
     fn input(
         &self,
         py: Python<'_>,
@@ -223,13 +135,113 @@ impl World {
         values: PyReadonlyArray1<'_, f64>,
     ) -> PyResult<SecretHandle> {
         let values = values.to_vec()?;
-        let fixed = self.inner.fixed;
         // Only the owner would notice, and the others would wait for it.
-        fixed.encode_all::<u64>(&values).map_err(Failure::from)?;
-        self.inner.keep(py, move |player| {
-            let own = (Protocol::<u64>::party(&player.protocol) == owner).then_some(&values[..]);
-            Secret::input(&mut player.protocol, owner, &shape, fixed, own)
-        })
+        let fits = match self.inner.ring_bits {
+            64 => self.inner.fixed.encode_all::<u64>(&values).map(|_| ()),
+            _ => self.inner.fixed.encode_all::<u128>(&values).map(|_| ()),
+        };
+        fits.map_err(Failure::from)?;
+        let handle = self.inner.define(&Statement::Input {
+            name: "input".to_owned(),
+            shape: shape.clone(),
+            owner: format!("server{owner}"),
+        })?;
+        let work = Work::Input {
+            value: handle.value,
+            owner,
+            shape,
+            values,
+        };
+        self.inner.everywhere(py, work, None)?;
+        Ok(handle)
+    }
+
+    /// Writes down an input of a party; `values` if this process gives it.
+    #[pyo3(signature = (name, shape, owner, values=None))]
+    fn declare(
+        &self,
+        py: Python<'_>,
+        name: String,
+        shape: Vec<usize>,
+        owner: String,
+        values: Option<PyReadonlyArray1<'_, f64>>,
+    ) -> PyResult<SecretHandle> {
+        if let Some(values) = values {
+            let values = values.to_vec()?;
+            let fits = self.inner.fixed.encode_all::<u128>(&values);
+            fits.map_err(Failure::from)?;
+            self.inner.recorded()?.given.insert(name.clone(), values);
+        }
+        let statement = Statement::Input { name, shape, owner };
+        Ok(self.inner.state(py, statement, None)?.0)
+    }
+
+    /// Writes down that a tensor is opened to a party at the end.
+    fn output(&self, handle: &SecretHandle, name: String, receiver: String) -> PyResult<()> {
+        let value = self.inner.values(&[handle])?[0];
+        let output = OutputLiteral {
+            name,
+            value,
+            receiver,
+        };
+        self.inner.recorded()?.literal.outputs.push(output);
+        Ok(())
+    }
+
+    /// Writes down that the servers keep a tensor.
+    fn keep(&self, handle: &SecretHandle, name: String) -> PyResult<()> {
+        let value = self.inner.values(&[handle])?[0];
+        let kept = KeptLiteral { name, value };
+        self.inner.recorded()?.literal.kept.push(kept);
+        Ok(())
+    }
+
+    /// Writes down a tensor that the servers kept.
+    fn load(&self, py: Python<'_>, name: String, shape: Vec<usize>) -> PyResult<SecretHandle> {
+        Ok(self
+            .inner
+            .state(py, Statement::Load { name, shape }, None)?
+            .0)
+    }
+
+    /// Writes a tensor's shares to one file a party on threads.
+    fn save_files(
+        &self,
+        py: Python<'_>,
+        handle: &SecretHandle,
+        files: Vec<PathBuf>,
+        label: [u8; 32],
+    ) -> PyResult<()> {
+        let value = self.inner.values(&[handle])?[0];
+        let work = Work::Save {
+            value,
+            files,
+            label,
+        };
+        self.inner.everywhere(py, work, None)?;
+        Ok(())
+    }
+
+    /// Reads what `save_files` wrote.
+    fn load_files(
+        &self,
+        py: Python<'_>,
+        shape: Vec<usize>,
+        files: Vec<PathBuf>,
+        label: [u8; 32],
+    ) -> PyResult<SecretHandle> {
+        let handle = self.inner.define(&Statement::Load {
+            name: "loaded".to_owned(),
+            shape: shape.clone(),
+        })?;
+        let work = Work::Load {
+            value: handle.value,
+            files,
+            label,
+            shape,
+        };
+        self.inner.everywhere(py, work, None)?;
+        Ok(handle)
     }
 
     /// Numbers that every party knows, as shares.
@@ -240,66 +252,56 @@ impl World {
         values: PyReadonlyArray1<'_, f64>,
     ) -> PyResult<SecretHandle> {
         let values = values.to_vec()?;
-        let fixed = self.inner.fixed;
-        self.inner.keep(py, move |player| {
-            Secret::public(&player.protocol, &shape, fixed, &values)
-        })
+        Ok(self
+            .inner
+            .state(py, Statement::Public { shape, values }, None)?
+            .0)
     }
 
-    /// Opens a tensor to one party and nobody else.
+    /// Opens a tensor to one party on a thread and nobody else.
     fn reveal<'py>(
         &self,
         py: Python<'py>,
         handle: &SecretHandle,
         receiver: usize,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let id = handle.id;
-        let opened = self.inner.everywhere(py, move |player| {
-            let secret = player.secret(id)?;
-            secret.reveal(&mut player.protocol, Parties::one(receiver))
-        })?;
-        let values = opened.into_iter().flatten().next().unwrap_or_default();
-        Ok(values.into_pyarray(py))
+        let value = self.inner.values(&[handle])?[0];
+        let (replies, _) = self
+            .inner
+            .everywhere(py, Work::Reveal(value, receiver), None)?;
+        let numbers = replies.into_iter().find_map(|reply| match reply {
+            Reply::Numbers(numbers) => Some(numbers),
+            _ => None,
+        });
+        Ok(numbers.unwrap_or_default().into_pyarray(py))
     }
 
     /// A tensor calculated from others.
     fn apply(
         &self,
         py: Python<'_>,
-        operation: String,
+        operation: &str,
         operands: Vec<PyRef<'_, SecretHandle>>,
         numbers: Vec<f64>,
         counts: Vec<usize>,
     ) -> PyResult<SecretHandle> {
-        let ids: Vec<u64> = operands.iter().map(|handle| handle.id).collect();
-        if operands
-            .iter()
-            .any(|handle| !Arc::ptr_eq(&handle.inner, &self.inner))
-        {
-            return Err(Failure::new("the tensors are shared among different parties").into());
-        }
-        drop(operands);
-        self.inner.keep(py, move |player| {
-            let operands: Vec<Secret<u64>> = ids
-                .iter()
-                .map(|&id| player.secret(id))
-                .collect::<Result<_, _>>()?;
-            let arguments = Arguments {
-                operands: &operands,
-                numbers: &numbers,
-                counts: &counts,
-                fixed: player.fixed,
-            };
-            apply(&mut player.protocol, &operation, arguments)
-        })
+        let handles: Vec<&SecretHandle> = operands.iter().map(|handle| &**handle).collect();
+        let statement = Statement::Apply {
+            operation: Operation::parse(operation, numbers, counts).map_err(Failure::from)?,
+            operands: self.inner.values(&handles)?,
+        };
+        Ok(self.inner.state(py, statement, None)?.0)
     }
 
-    /// Rounds, and bytes that all parties sent, since the start.
+    /// Rounds, and bytes that all parties on threads sent, since the start.
     fn spent(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
-        let costs = self
-            .inner
-            .everywhere(py, |player| Ok(Protocol::<u64>::spent(&player.protocol)))?;
-        let cost = costs.into_iter().next().unwrap_or(Cost::default());
-        Ok((cost.rounds, cost.bytes))
+        let (replies, _) = self.inner.everywhere(py, Work::Spent, None)?;
+        let costs = replies.iter().filter_map(|reply| match reply {
+            Reply::Spent(cost) => Some(*cost),
+            _ => None,
+        });
+        Ok(costs.fold((0, 0), |(rounds, bytes), cost| {
+            (cost.rounds.max(rounds), bytes + cost.bytes)
+        }))
     }
 }
