@@ -92,6 +92,11 @@ pub(crate) fn percent_decoded(text: &str) -> String {
 }
 
 fn decoded_once(text: &str) -> String {
+    String::from_utf8_lossy(&unescaped(text)).into_owned()
+}
+
+/// The bytes of a text whose `%41` and the like are taken for what they stand for, once.
+pub(super) fn unescaped(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut index = 0;
@@ -110,7 +115,7 @@ fn decoded_once(text: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 #[cfg(test)]

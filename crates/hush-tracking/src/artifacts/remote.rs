@@ -11,6 +11,7 @@ use object_store::path::{Path as Location, PathPart};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
 
+use super::path::unescaped;
 use super::{ArtifactPath, Download, Part, Result, absent, percent_decoded};
 use crate::wire::FileInfo;
 use crate::{ErrorCode, TrackingError};
@@ -246,25 +247,7 @@ async fn abort(upload: Option<Box<dyn object_store::MultipartUpload>>) {
 
 /// Object stores have names with some characters written as `%41`, once.
 fn decoded(name: &str) -> String {
-    let mut out = Vec::with_capacity(name.len());
-    let bytes = name.as_bytes();
-    let mut index = 0;
-    while index < bytes.len() {
-        let code = name
-            .get(index + 1..index + 3)
-            .filter(|_| bytes[index] == b'%');
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                index += 3;
-            }
-            None => {
-                out.push(bytes[index]);
-                index += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| percent_decoded(name))
+    String::from_utf8(unescaped(name)).unwrap_or_else(|_| percent_decoded(name))
 }
 
 fn failed(path: &ArtifactPath, error: object_store::Error) -> TrackingError {

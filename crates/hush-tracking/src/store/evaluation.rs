@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::search::experiment_ids;
 use super::tags::EVALUATION_TAGS;
 use super::{Tracking, run_search};
 use crate::caller::Resource;
@@ -231,11 +232,7 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<EvaluationDataset>> {
-        let ids: Result<Vec<i64>> = experiments
-            .iter()
-            .map(|id| limits::experiment_id(id))
-            .collect();
-        let (query, ids) = (search(filter, order)?, ids?);
+        let (query, ids) = (search(filter, order)?, experiment_ids(experiments)?);
         let (caller, token) = (caller.clone(), token.map(str::to_owned));
         let work = move |session: &mut Session<'_>| {
             let mut query = query.clone();

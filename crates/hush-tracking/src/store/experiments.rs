@@ -1,6 +1,7 @@
 //! Experiments.
 
-use super::tags::EXPERIMENT_TAGS;
+use super::search::Seen;
+use super::tags::{EXPERIMENT_TAGS, changed};
 use super::{ARTIFACTS_SCHEME, Tracking};
 use crate::caller::Resource;
 use crate::database::{Row, Session, values};
@@ -240,12 +241,8 @@ impl Tracking {
         key: &str,
         value: Option<&str>,
     ) -> Result<()> {
-        let tag = Tag {
-            key: key.to_owned(),
-            value: value.unwrap_or_default().to_owned(),
-        };
-        limits::exact_tag(&tag, limits::EXPERIMENT_TAG_VALUE)?;
-        let (caller, id, set) = (caller.clone(), limits::experiment_id(id)?, value.is_some());
+        let (tag, set) = changed(key, value, limits::EXPERIMENT_TAG_VALUE)?;
+        let (caller, id) = (caller.clone(), limits::experiment_id(id)?);
         let work = move |session: &mut Session<'_>| {
             caller.require(session, Permission::Edit, Resource::Experiment(id))?;
             require_active(&experiment(session, id)?)?;
@@ -277,56 +274,23 @@ impl Tracking {
         token: Option<&str>,
     ) -> Result<Page<Experiment>> {
         let query = search(view, filter, order)?;
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let mut query = query.clone();
-            restrict(
-                &mut query,
-                &caller,
-                session,
-                "experiment",
-                "CAST(e.id AS TEXT)",
-            );
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let sql = format!("{COLUMNS} WHERE id = ANY(?)");
-            let found = session.query(&sql, &values![ids.clone()], read)?;
-            let mut tags = EXPERIMENT_TAGS.of_all(session, &ids)?;
-            let mut found: std::collections::HashMap<i64, Experiment> = found.into_iter().collect();
-            let whole = |id: &i64| {
-                let mut experiment = found.remove(id)?;
-                experiment.tags = tags.remove(id).unwrap_or_default();
-                Some(experiment)
-            };
-            let items = ids.iter().filter_map(whole).collect();
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let seen = Seen::Granted("experiment", "CAST(e.id AS TEXT)");
+        self.found(caller, query, seen, size, token, whole).await
     }
 }
 
-/// Leaves out what the caller may not see.
-pub(super) fn restrict(
-    query: &mut Query,
-    caller: &Caller,
-    _: &mut Session<'_>,
-    kind: &str,
-    name: &str,
-) {
-    if caller.administrator {
-        return;
-    }
-    let granted = format!(
-        "SELECT p.level FROM permissions p WHERE p.kind = ? AND p.account = ? AND p.resource = {name}"
-    );
-    query.filter(
-        format!("coalesce(({granted}), ?) >= ?"),
-        values![
-            kind,
-            &*caller.name,
-            caller.default.number(),
-            Permission::Read.number()
-        ],
-    );
+/// Experiments by their numbers, in that order.
+fn whole(session: &mut Session<'_>, ids: &[i64]) -> Result<Vec<Experiment>> {
+    let sql = format!("{COLUMNS} WHERE id = ANY(?)");
+    let found = session.query(&sql, &values![ids.to_vec()], read)?;
+    let mut tags = EXPERIMENT_TAGS.of_all(session, ids)?;
+    let mut found: std::collections::HashMap<i64, Experiment> = found.into_iter().collect();
+    let whole = |id: &i64| {
+        let mut experiment = found.remove(id)?;
+        experiment.tags = tags.remove(id).unwrap_or_default();
+        Some(experiment)
+    };
+    Ok(ids.iter().filter_map(whole).collect())
 }
 
 /// The columns that searches may name; the flag says which are numbers.

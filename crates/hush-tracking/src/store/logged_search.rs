@@ -1,8 +1,9 @@
 //! Searches for logged models.
 
+use super::search::Seen;
 use super::tags::{LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS};
-use super::{Tracking, experiments, logged_models, run_search};
-use crate::database::{Session, Value, values};
+use super::{Tracking, logged_models, run_search};
+use crate::database::{Value, values};
 use crate::filter::{self, Comparison, Operand, Ordered, Query, compare};
 use crate::wire::{LoggedModel, LoggedModelStatus, Page};
 use crate::{Caller, TrackingError, limits};
@@ -47,22 +48,12 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<LoggedModel>> {
-        let ids: Result<Vec<i64>> = wanted
-            .experiments
-            .iter()
-            .map(|id| limits::experiment_id(id))
-            .collect();
-        let (query, ids) = (search(&wanted)?, ids?);
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let ids = experiments::visible(session, &caller, ids.clone())?;
-            let mut query = query.clone();
-            query.among("l.experiment", &ids);
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let items = logged_models::whole(session, &ids)?;
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let (query, seen) = (
+            search(&wanted)?,
+            Seen::of_experiments("l.experiment", &wanted.experiments)?,
+        );
+        self.found(caller, query, seen, size, token, logged_models::whole)
+            .await
     }
 }
 

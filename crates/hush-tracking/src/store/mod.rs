@@ -19,8 +19,8 @@ mod registry_search;
 mod run_search;
 mod runs;
 mod scorers;
+mod search;
 mod signing;
-
 mod tags;
 mod trace_search;
 mod traces;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::delivery::Happened;
-use super::tags::{MODEL_VERSION_TAGS, REGISTERED_MODEL_TAGS};
+use super::tags::{MODEL_VERSION_TAGS, REGISTERED_MODEL_TAGS, changed};
 use super::{Tracking, versions};
 use crate::caller::Resource;
 use crate::database::{Row, Session, values};
@@ -263,12 +263,8 @@ impl Tracking {
         key: &str,
         value: Option<&str>,
     ) -> Result<()> {
-        let tag = Tag {
-            key: key.to_owned(),
-            value: value.unwrap_or_default().to_owned(),
-        };
-        limits::exact_tag(&tag, limits::REGISTRY_TAG_VALUE)?;
-        let (caller, model, set) = (caller.clone(), name.to_owned(), value.is_some());
+        let (tag, set) = changed(key, value, limits::REGISTRY_TAG_VALUE)?;
+        let (caller, model) = (caller.clone(), name.to_owned());
         let (key, name) = (tag.key.clone(), name.to_owned());
         let given = tag.value.clone();
         let work = move |session: &mut Session<'_>| {

@@ -1,14 +1,18 @@
 //! Searches for registered models and their versions.
 
 use super::registered::PROMPT_TAG;
+use super::search::Seen;
 use super::tags::{MODEL_VERSION_TAGS, REGISTERED_MODEL_TAGS};
-use super::{Tracking, experiments, registered, run_search, versions};
-use crate::database::{Session, values};
+use super::{Tracking, registered, run_search, versions};
+use crate::database::values;
 use crate::filter::{self, Comparison, Operand, Operator, Ordered, Query, compare};
 use crate::wire::{ModelVersion, Page, RegisteredModel};
 use crate::{Caller, TrackingError};
 
 type Result<T> = std::result::Result<T, TrackingError>;
+
+/// Models and their versions are seen by whoever was granted the model.
+const GRANTED: Seen = Seen::Granted("registered_model", "m.name");
 
 impl Tracking {
     /// Searches registered models, by name unless told otherwise. Prompts are left out unless asked for.
@@ -23,16 +27,9 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<RegisteredModel>> {
-        let query = models(filter, order)?;
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let mut query = query.clone();
-            experiments::restrict(&mut query, &caller, session, "registered_model", "m.name");
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let items = registered::whole(session, &ids)?;
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let (query, seen) = (models(filter, order)?, GRANTED);
+        self.found(caller, query, seen, size, token, registered::whole)
+            .await
     }
 
     /// Searches versions, newest change first unless told otherwise.
@@ -47,16 +44,9 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<ModelVersion>> {
-        let query = model_versions(filter, order)?;
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let mut query = query.clone();
-            experiments::restrict(&mut query, &caller, session, "registered_model", "m.name");
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let items = versions::whole(session, &ids)?;
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let (query, seen) = (model_versions(filter, order)?, GRANTED);
+        self.found(caller, query, seen, size, token, versions::whole)
+            .await
     }
 }
 

@@ -1,11 +1,12 @@
 //! Searches for runs.
 
+use super::search::Seen;
 use super::tags::{PARAMS, RUN_TAGS, Table};
-use super::{Tracking, experiments, runs};
-use crate::database::{Session, Value, values};
+use super::{Tracking, runs};
+use crate::database::{Value, values};
 use crate::filter::{self, Comparison, Operand, Operator, Ordered, Query, compare};
 use crate::wire::{Page, Run, RunStatus, View};
-use crate::{Caller, TrackingError, limits};
+use crate::{Caller, TrackingError};
 
 type Result<T> = std::result::Result<T, TrackingError>;
 
@@ -27,21 +28,12 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<Run>> {
-        let ids: Result<Vec<i64>> = experiments
-            .iter()
-            .map(|id| limits::experiment_id(id))
-            .collect();
-        let (query, ids) = (search(view, filter, order)?, ids?);
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let ids = experiments::visible(session, &caller, ids.clone())?;
-            let mut query = query.clone();
-            query.among("r.experiment", &ids);
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let items = runs::whole(session, &ids)?;
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let (query, seen) = (
+            search(view, filter, order)?,
+            Seen::of_experiments("r.experiment", experiments)?,
+        );
+        self.found(caller, query, seen, size, token, runs::whole)
+            .await
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::TrackingError;
 use crate::database::{Session, Value, values};
 use crate::wire::Tag;
+use crate::{TrackingError, limits};
 
 /// A table of names and values, and the column that says whose.
 #[derive(Clone, Copy)]
@@ -57,6 +57,23 @@ pub(super) const EVALUATION_TAGS: Table = Table {
     name: "evaluation_dataset_tags",
     owner: "dataset",
 };
+
+/// A tag that gets a value, or goes if it gets none; whether it gets one.
+///
+/// # Errors
+/// Its name or value is none.
+pub(super) fn changed(
+    key: &str,
+    value: Option<&str>,
+    limit: usize,
+) -> Result<(Tag, bool), TrackingError> {
+    let tag = Tag {
+        key: key.to_owned(),
+        value: value.unwrap_or_default().to_owned(),
+    };
+    limits::exact_tag(&tag, limit)?;
+    Ok((tag, value.is_some()))
+}
 
 impl Table {
     /// Its name, for searches.

@@ -1,11 +1,12 @@
 //! Searches for traces.
 
+use super::search::Seen;
 use super::tags::{TRACE_METADATA, TRACE_TAGS};
-use super::{Tracking, experiments, run_search, traces};
-use crate::database::{Session, values};
+use super::{Tracking, run_search, traces};
+use crate::database::values;
 use crate::filter::{self, Comparison, Operand, Operator, Ordered, Query, compare};
 use crate::wire::{Page, TraceInfo};
-use crate::{Caller, TrackingError, limits};
+use crate::{Caller, TrackingError};
 
 type Result<T> = std::result::Result<T, TrackingError>;
 
@@ -28,21 +29,12 @@ impl Tracking {
         size: usize,
         token: Option<&str>,
     ) -> Result<Page<TraceInfo>> {
-        let ids: Result<Vec<i64>> = experiments
-            .iter()
-            .map(|id| limits::experiment_id(id))
-            .collect();
-        let (query, ids) = (search(filter, order)?, ids?);
-        let (caller, token) = (caller.clone(), token.map(str::to_owned));
-        let work = move |session: &mut Session<'_>| {
-            let ids = experiments::visible(session, &caller, ids.clone())?;
-            let mut query = query.clone();
-            query.among("t.experiment", &ids);
-            let (ids, next) = query.page(session, size, token.as_deref())?;
-            let items = traces::infos(session, &ids)?;
-            Ok(Page { items, next })
-        };
-        self.database().read(work).await
+        let (query, seen) = (
+            search(filter, order)?,
+            Seen::of_experiments("t.experiment", experiments)?,
+        );
+        self.found(caller, query, seen, size, token, traces::infos)
+            .await
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::Tracking;
 use super::assessments::keep_assessment;
 use super::experiments::experiment;
-use super::tags::{TRACE_METADATA, TRACE_TAGS};
+use super::tags::{TRACE_METADATA, TRACE_TAGS, changed};
 use crate::caller::Resource;
 use crate::database::{Row, Session, Value, values};
 use crate::wire::{Tag, Trace, TraceInfo, TraceLocation};
@@ -305,12 +305,8 @@ impl Tracking {
         key: &str,
         value: Option<&str>,
     ) -> Result<()> {
-        let tag = Tag {
-            key: key.to_owned(),
-            value: value.unwrap_or_default().to_owned(),
-        };
-        limits::exact_tag(&tag, limits::TAG_VALUE)?;
-        let (caller, trace_id, set) = (caller.clone(), trace_id.to_owned(), value.is_some());
+        let (tag, set) = changed(key, value, limits::TAG_VALUE)?;
+        let (caller, trace_id) = (caller.clone(), trace_id.to_owned());
         let work = move |session: &mut Session<'_>| {
             let id = stored(session, &caller, &trace_id, Permission::Edit)?;
             if set {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::delivery::Happened;
 use super::registered::{self, as_object, is_prompt, none_if_empty, touch};
-use super::tags::{LOGGED_MODEL_PARAMS, MODEL_VERSION_TAGS};
+use super::tags::{LOGGED_MODEL_PARAMS, MODEL_VERSION_TAGS, changed};
 use super::{Tracking, logged_models};
 use crate::database::{Row, Session, Value, values};
 use crate::wire::{LoggedModelMetric, ModelVersion, Tag};
@@ -359,13 +359,8 @@ impl Tracking {
         key: &str,
         value: Option<&str>,
     ) -> Result<()> {
-        let tag = Tag {
-            key: key.to_owned(),
-            value: value.unwrap_or_default().to_owned(),
-        };
-        limits::exact_tag(&tag, limits::REGISTRY_TAG_VALUE)?;
+        let (tag, set) = changed(key, value, limits::REGISTRY_TAG_VALUE)?;
         let mut happened = json!({"name": name, "version": version, "key": key});
-        let set = value.is_some();
         if set {
             happened["value"] = tag.value.clone().into();
         }
