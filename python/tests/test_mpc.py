@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -306,6 +308,20 @@ def test_training_ends_on_a_loss_that_was_agreed(rng: np.random.Generator, parti
     # Nobody needs to see the loss for all to see that it is below.
     history = model.fit(x, y, epochs=50, batch_size=8, stop_below=100.0, progress=False)
     assert history.steps == 4 and history.loss == []
+
+
+@pytest.mark.parametrize("protocol", ["aby3", "pond"])
+def test_an_interrupted_training_leaves_parties_that_agree(rng: np.random.Generator, protocol: str) -> None:
+    x, y = clouds(rng, 200, 8)
+    with mpc.local(protocol=protocol) as parties:  # type: ignore[arg-type]
+        data, labels = parties.secret(x), parties.secret(y)
+        model = mpc.Sequential([mpc.Dense(16, activation="relu"), mpc.Dense(1)]).compile(mpc.Adam(0.01))
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(data, labels, epochs=100_000, batch_size=20, progress=False)
+        assert np.abs(opened(data) - x).max() < CLOSE
+        assert model.fit(data, labels, batch_size=20, progress=False).steps == 10
 
 
 def test_weights_can_be_replaced(rng: np.random.Generator, parties: LocalParties) -> None:

@@ -128,7 +128,8 @@ class ConnectedParties(Parties):
         return SecretTensor(self, self._world.declare(name, shape, owner))
 
     def save(self, tensor: SecretTensor, name: str, *, folder: str | PathLike[str] = ".") -> None:
-        """The servers keep the tensor in shares under this name, if their policies allow it; ``folder`` is theirs to say."""
+        """The servers keep the tensor in shares under this name, if their policies allow it; the folder is theirs to
+        say."""
         self._world.keep(tensor._handle, name)
         self._kept += 1
 

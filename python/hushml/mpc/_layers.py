@@ -126,8 +126,8 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class BatchNormalization:
-    """Each channel (of a flat sample each feature) with a mean and variance that are trained: normalised by the batch in
-    training, by running means of its statistics in predictions. Batches must be large enough to have a variance."""
+    """Each channel (of a flat sample each feature) with a mean and a variance that are trained: normalised by the batch
+    in training, by running means of its statistics in predictions. Batches must be large enough to have a variance."""
 
     momentum: float = 0.9
     epsilon: float = 1e-3

@@ -153,8 +153,8 @@ class LocalParties(Parties):
         return self._world.reveal(tensor._handle, party(receiver)).reshape(tensor.shape)
 
     def save(self, tensor: SecretTensor, name: str, *, folder: str | PathLike[str] = ".") -> None:
-        """Writes each server's shares of a tensor to a file of its own in the folder. Whoever has the files of two servers
-        has the numbers."""
+        """Writes each server's shares of a tensor to a file of its own in the folder. Whoever has the files of two
+        servers has the numbers."""
         label = secrets.token_bytes(32)
         self._world.save_files(tensor._handle, _files(folder, name), label)
         about = {"label": label.hex(), "shape": tensor.shape, "protocol": self.protocol}

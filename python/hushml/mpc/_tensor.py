@@ -69,8 +69,8 @@ class SecretTensor:
 
     def reveal_to(self, receiver: str, name: str | None = None) -> NDArray[np.float64] | Revealed:
         """Opens the numbers to this party and to nobody else. Among parties of this process it gives them; among real
-        parties it gives a :class:`hushml.mpc.Revealed`, whose ``value`` is there when the parties have run and this process
-        is the receiver. ``name`` is what the receiver's policy calls it."""
+        parties it gives a :class:`hushml.mpc.Revealed`, whose ``value`` is there when the parties have run and this
+        process is the receiver. ``name`` is what the receiver's policy calls it."""
         return self.parties._reveal(self, receiver, name)
 
     def _do(

@@ -1,7 +1,7 @@
 //! Computing on secret shares: tensors and training among parties on this machine or real ones.
 //!
-//! `world.rs` takes statements, `inner.rs` hands them on; `party.rs` is a party on a thread that executes them; `network.rs` training;
-//! `session.rs` asks real parties to run what was written down, `predict.rs` to run a model.
+//! `world.rs` takes statements, `inner.rs` hands them on; `party.rs` is a party on a thread that executes them;
+//! `network.rs` training; `session.rs` asks real parties to run what was written down, `predict.rs` to run a model.
 
 mod inner;
 mod network;
