@@ -82,17 +82,14 @@ fn all_parties_on_this_machine() {
     );
 }
 
-#[test]
-fn each_party_a_process_with_its_policy() {
-    let sandbox = Sandbox::empty();
-    let expected = samples(&sandbox);
-    let names = ["server0", "server1", "server2", "clinic"];
-    let listeners: Vec<TcpListener> = names
+/// Makes identities and the file of all parties; those with an address listen.
+fn parties(sandbox: &Sandbox, all: &[(&str, &str, bool)]) {
+    let listeners: Vec<TcpListener> = all
         .iter()
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
     let mut parties = String::new();
-    for (index, name) in names.iter().chain(&["client"]).enumerate() {
+    for ((name, roles, listens), listener) in all.iter().zip(&listeners) {
         let said = sandbox.succeed(&[
             "--json",
             "party",
@@ -104,21 +101,226 @@ fn each_party_a_process_with_its_policy() {
         ]);
         let made: Value = serde_json::from_str(&said.stdout).unwrap();
         let fingerprint = made["fingerprint"].as_str().unwrap();
-        let roles = match *name {
-            "clinic" => "\"model-owner\"",
-            "client" => "\"data-owner\", \"result-receiver\"",
-            _ => "\"compute-server\"",
-        };
         parties += &format!(
             "[[party]]\nname = \"{name}\"\nfingerprint = \"{fingerprint}\"\nroles = [{roles}]\n"
         );
-        if let Some(listener) = listeners.get(index) {
+        if *listens {
             let address = listener.local_addr().unwrap();
             parties += &format!("address = \"{address}\"\n");
         }
     }
-    drop(listeners);
     sandbox.write("parties.toml", parties.as_bytes());
+}
+
+const SERVER: &str = "\"compute-server\"";
+const CLIENT: &str = "\"data-owner\", \"result-receiver\", \"model-owner\"";
+
+fn start(sandbox: &Sandbox, verb: &[&str], name: &str, more: &[&str]) -> Child {
+    let place = ["--name", name, "--config", "parties.toml"];
+    let arguments = [verb, &place, more].concat();
+    let mut command = sandbox.command(&arguments);
+    command.stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_model_is_kept_and_served_by_processes_and_ctrl_c_ends_them() {
+    let sandbox = Sandbox::empty();
+    let expected = samples(&sandbox);
+    let servers = ["server0", "server1", "server2"];
+    parties(
+        &sandbox,
+        &[
+            ("server0", SERVER, true),
+            ("server1", SERVER, true),
+            ("server2", "\"crypto-producer\"", true),
+            ("client", CLIENT, false),
+            ("stranger", CLIENT, false),
+        ],
+    );
+    let policy = "[[allow]]\nprogram = \"breast_cancer_mlp_sigmoid\"\nproposers = [\"client\"]\nkeeps = [\"mortality\"]\n";
+    for name in servers {
+        sandbox.write(&format!("{name}.policy.toml"), policy.as_bytes());
+    }
+    let mut running = Running(
+        servers
+            .map(|name| start(&sandbox, &["party"], name, &[]))
+            .into(),
+    );
+    let model = model();
+    let keep = [
+        "mpc",
+        "keep",
+        model.to_str().unwrap(),
+        "--as",
+        "mortality",
+        "--parties",
+        "parties.toml",
+        "--protocol",
+        "securenn",
+    ];
+    sandbox.succeed(&keep);
+    assert!(sandbox.path("server2.shares/mortality.share").exists());
+    interrupt(&mut running);
+
+    let more = ["--model", "mortality", "--to", "client"];
+    let serve = |name| start(&sandbox, &["mpc", "serve"], name, &more);
+    let mut running = Running(servers.map(serve).into());
+    let predict = |name| {
+        let predict = [
+            "mpc",
+            "predict",
+            "--kept",
+            "mortality",
+            "--input",
+            "x.npy",
+            "-o",
+            "y.npy",
+        ];
+        sandbox.hush(&[&predict[..], &["--parties", "parties.toml", "--name", name]].concat())
+    };
+    let said = predict("client");
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    check(&sandbox, &expected);
+    let said = predict("stranger");
+    let refusal = "server0 refuses: its policy does not let stranger use mortality";
+    assert!(said.stderr.contains(refusal), "{}", said.stderr);
+    // Nothing but predictions with it: not even keeping another one under its name.
+    let said = sandbox.hush(&keep);
+    assert!(
+        said.stderr
+            .contains("refuses: its policy does not keep shares"),
+        "{}",
+        said.stderr
+    );
+    interrupt(&mut running);
+}
+
+/// As Ctrl-C does; they end well.
+fn interrupt(running: &mut Running) {
+    for child in &mut running.0 {
+        let process = child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &process])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+    for child in &mut running.0 {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn samples_of_one_party_and_results_for_another() {
+    let sandbox = Sandbox::empty();
+    let expected = samples(&sandbox);
+    let roles = |name: &'static str| match name {
+        "hospital" => "\"data-owner\"",
+        "ward" => "\"result-receiver\"",
+        _ => SERVER,
+    };
+    let names = ["server0", "server1", "server2", "hospital", "ward"];
+    let mut all = names.map(|name| (name, roles(name), true)).to_vec();
+    all.push(("client", CLIENT, false));
+    parties(&sandbox, &all);
+    for name in names {
+        let mut policy = "[[allow]]\nprogram = \"breast_cancer_mlp_sigmoid\"\nreveals = { \"*\" = [\"ward\"] }\n".to_owned();
+        policy += match name {
+            "hospital" => "gives = { \"INPUT\" = \"x.npy\" }\n",
+            "ward" => "receives = { \"OUTPUT\" = \"y.npy\" }\n",
+            _ => "",
+        };
+        let graph = hush_onnx::import(model()).unwrap();
+        let input = &graph.value(graph.inputs()[0]).name;
+        let policy = policy.replace("INPUT", input);
+        let policy = policy.replace("OUTPUT", &graph.outputs()[0].name);
+        sandbox.write(&format!("{name}.policy.toml"), policy.as_bytes());
+    }
+    let _running = Running(
+        names
+            .map(|name| start(&sandbox, &["party"], name, &[]))
+            .into(),
+    );
+    let model = model();
+    let arguments = [
+        "mpc",
+        "predict",
+        model.to_str().unwrap(),
+        "--parties",
+        "parties.toml",
+        "--data-owner",
+        "hospital",
+        "--samples",
+        "3",
+        "--receiver",
+        "ward",
+        "--protocol",
+        "pond",
+    ];
+    let said = sandbox.succeed(&arguments);
+    assert!(
+        said.stdout.contains("the outputs are at ward"),
+        "{}",
+        said.stdout
+    );
+    let written = sandbox.read("y.npy");
+    let (numbers, _) = written[written.len() - 8 * expected.len()..].as_chunks::<8>();
+    for (found, expected) in numbers.iter().zip(&expected) {
+        assert!((f64::from_le_bytes(*found) - expected).abs() < 1e-3);
+    }
+    let mut wrong = arguments;
+    wrong[8] = "4";
+    let said = sandbox.hush(&wrong);
+    let refusal = "hospital refuses: x.npy: has the shape [3, 30], the program takes [4, 30]";
+    assert!(
+        said.stderr.contains(refusal) || said.stderr.contains("has the shape [3, 30]"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn every_protocol_and_ring_on_this_machine() {
+    let sandbox = Sandbox::empty();
+    let expected = samples(&sandbox);
+    let model = model();
+    for (protocol, ring) in [("pond", "64"), ("securenn", "128")] {
+        let arguments = [
+            "mpc",
+            "predict",
+            model.to_str().unwrap(),
+            "-i",
+            "x.npy",
+            "-o",
+            "y.npy",
+            "--local",
+            "--protocol",
+            protocol,
+            "--ring",
+            ring,
+            "--trace-tensorboard",
+            "runs",
+        ];
+        sandbox.succeed(&arguments);
+        check(&sandbox, &expected);
+    }
+    assert_eq!(std::fs::read_dir(sandbox.path("runs")).unwrap().count(), 2);
+}
+
+#[test]
+fn each_party_a_process_with_its_policy() {
+    let sandbox = Sandbox::empty();
+    let expected = samples(&sandbox);
+    let names = ["server0", "server1", "server2", "clinic"];
+    parties(
+        &sandbox,
+        &[
+            ("server0", SERVER, true),
+            ("server1", SERVER, true),
+            ("server2", SERVER, true),
+            ("clinic", "\"model-owner\"", true),
+            ("client", CLIENT, false),
+        ],
+    );
     let allow = "[[allow]]\nprogram = \"breast_cancer_mlp_sigmoid\"\nproposers = [\"client\"]\nreveals = { \"*\" = [\"client\"] }\n";
     for name in names {
         let mut policy = allow.to_owned();
@@ -127,14 +329,11 @@ fn each_party_a_process_with_its_policy() {
         }
         sandbox.write(&format!("{name}.policy.toml"), policy.as_bytes());
     }
-    let start = |name: &str| {
-        sandbox
-            .command(&["party", "--name", name, "--config", "parties.toml"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    let _running = Running(names.map(start).into());
+    let _running = Running(
+        names
+            .map(|name| start(&sandbox, &["party"], name, &[]))
+            .into(),
+    );
     let model = model();
     let arguments = [
         "mpc",

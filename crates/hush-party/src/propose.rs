@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hush_mpc::link::tls::{Purpose, dial};
+use hush_mpc::link::tls::{Purpose, SessionName, TlsIdentity, dial};
 use hush_wire::{NoncesV1, message_bytes};
 use rand_core::{OsRng, RngCore, TryRngCore};
 
@@ -103,44 +103,25 @@ pub fn propose_until(
     let mut name = [0; 32];
     rng.fill_bytes(&mut name);
 
-    let participants = job.participants();
-    let deadline = Instant::now() + options.set_up;
     let mut channels = Vec::new();
-    for participant in participants.iter().filter(|name| **name != me) {
-        let party = configuration.party(participant)?;
-        let stream = dial(
-            party.socket_address()?,
-            &tls,
-            party.fingerprint,
-            Purpose::Control,
-            &name,
-            deadline,
-        )
-        .map_err(PartyError::connection(participant))?;
-        let mut channel = Channel::new(stream, participant, options.timing);
-        channel.send(Kind::Job, &[&job.to_bytes()])?;
-        channel.send(Kind::Program, &[&program.bytes])?;
-        channels.push(channel);
-    }
-    let mut nonces = Vec::new();
-    let mut answers = Peers::new(channels.iter_mut().collect(), halt);
-    for participant in &participants {
-        let mut nonce = [0; 32];
-        if *participant == me {
-            rng.fill_bytes(&mut nonce);
-        } else {
-            let due = ("an acceptance", Wait::Patience);
-            let from = answers.position(participant)?;
-            let answer = answers.receive_exact(from, Kind::Accept, 32, due);
-            nonce.copy_from_slice(&answer.inspect_err(|error| answers.explain(0, error))?);
-        }
-        nonces.push(nonce);
-    }
+    let asked = Asked {
+        configuration,
+        tls: &tls,
+        job: &job,
+        program,
+        proposal: &name,
+        options: &options,
+        halt,
+    };
+    let nonces = asked.nonces(&mut channels).inspect_err(|error| {
+        // Whoever was asked already need not wait.
+        Peers::new(channels.iter_mut().collect(), halt).explain(0, error);
+    })?;
     let agreement = Agreement::new(&job, &nonces);
     let start = message_bytes(&NoncesV1 { nonces }).expect("bytes are serialized");
     for channel in &mut channels {
         channel.send(Kind::Start, &[&start])?;
-        channel.beat_from_now(options.set_up);
+        channel.beat_from_now(Duration::ZERO);
     }
     let set_up = begin.elapsed();
 
@@ -188,6 +169,57 @@ pub fn propose_until(
         set_up,
         elapsed: begin.elapsed(),
     })
+}
+
+/// What all other participants are asked for.
+struct Asked<'a> {
+    configuration: &'a Configuration,
+    tls: &'a TlsIdentity,
+    job: &'a Job,
+    program: &'a Program,
+    proposal: &'a SessionName,
+    options: &'a PlayerOptions,
+    halt: &'a Halt,
+}
+
+impl Asked<'_> {
+    /// Everybody's nonces, once all have accepted; `channels` lead to all but the proposer.
+    fn nonces(&self, channels: &mut Vec<Channel>) -> Result<Vec<[u8; 32]>, PartyError> {
+        let me = &self.job.literal().proposer;
+        let participants = self.job.participants();
+        let deadline = Instant::now() + self.options.set_up;
+        for participant in participants.iter().filter(|name| *name != me) {
+            let party = self.configuration.party(participant)?;
+            let stream = dial(
+                party.socket_address()?,
+                self.tls,
+                party.fingerprint,
+                Purpose::Control,
+                self.proposal,
+                deadline,
+            )
+            .map_err(PartyError::connection(participant))?;
+            let mut channel = Channel::new(stream, participant, self.options.timing);
+            channel.send(Kind::Job, &[&self.job.to_bytes()])?;
+            channel.send(Kind::Program, &[&self.program.bytes])?;
+            channels.push(channel);
+        }
+        let mut answers = Peers::new(channels.iter_mut().collect(), self.halt);
+        let mut nonces = Vec::new();
+        for participant in &participants {
+            let mut nonce = [0; 32];
+            if participant == me {
+                OsRng.unwrap_err().fill_bytes(&mut nonce);
+            } else {
+                let due = ("an acceptance", Wait::Patience);
+                let from = answers.position(participant)?;
+                let answer = answers.receive_exact(from, Kind::Accept, 32, due)?;
+                nonce.copy_from_slice(&answer);
+            }
+            nonces.push(nonce);
+        }
+        Ok(nonces)
+    }
 }
 
 enum Event {

@@ -214,3 +214,111 @@ fn a_party_without_its_pinned_identity_does_not_start() {
     assert!(matches!(error, PartyError::Fingerprint { .. }));
     assert_eq!(program().name, "product");
 }
+
+#[test]
+fn who_deals_is_given_nothing_and_shown_nothing() {
+    let world = World::open();
+    for (protocol, ring_bits) in [("pond", 64), ("securenn", 128)] {
+        let mut job = job(&["client", "client"]);
+        job.protocol = protocol.to_owned();
+        job.ring_bits = ring_bits;
+        // A party whose only role is to deal can be the third.
+        job.servers[2] = "dealer".to_owned();
+        let outcome = world.propose(job).unwrap();
+        let expected = world::words(ring_bits, &[3 * 5, 4 * 6, 7 * 9, 11 * 2]);
+        assert_eq!(outcome.outputs["y"], expected);
+    }
+    let events = |name: &str| -> Vec<String> {
+        let log = world.audit(name);
+        let event = |event: &serde_json::Value| event["event"].as_str().unwrap().to_owned();
+        log.iter().map(event).collect()
+    };
+    assert_eq!(events("dealer"), ["agreed", "finished"].repeat(2));
+    assert_eq!(
+        events("server0"),
+        ["agreed", "revealed", "finished"].repeat(2)
+    );
+    // It cannot compute where every party holds shares, or in another place.
+    let mut wrong = job(&["client", "client"]);
+    wrong.servers[2] = "dealer".to_owned();
+    assert_eq!(
+        world.propose(wrong.clone()).unwrap_err().to_string(),
+        "computing parties of the job: dealer has not that role"
+    );
+    wrong.protocol = "pond".to_owned();
+    wrong.servers.rotate_right(1);
+    assert!(world.propose(wrong).is_err());
+}
+
+#[test]
+fn an_output_goes_to_another_party_and_into_its_file() {
+    let policy = |name: &str| {
+        let mut text = "[[allow]]\nprogram = \"product\"\nreveals = { y = [\"bob\"] }\n".to_owned();
+        if name == "bob" {
+            text.push_str("receives = { y = \"y.txt\" }\n");
+        }
+        text
+    };
+    let world = World::new(policy, Arithmetic::default());
+    let mut job = job(&["client", "client"]);
+    job.outputs[0].receiver = "bob".to_owned();
+    let outcome = world.propose(job).unwrap();
+    assert!(outcome.outputs.is_empty());
+    let written = std::fs::read_to_string(world.folder().join("y.txt")).unwrap();
+    assert_eq!(written, "[15, 24, 63, 22]");
+    let log = world.audit("bob");
+    assert_eq!(log[1]["event"], "received");
+    // What the client is shown is another matter.
+    let error = world
+        .propose(world::job(&["client", "client"]))
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("does not let output y be revealed to client")
+    );
+}
+
+#[test]
+fn a_party_that_ends_tells_the_others() {
+    for gone in ["bob", "server1"] {
+        let policy = |name: &str| {
+            let mut text =
+                "[[allow]]\nprogram = \"product\"\nreveals = { y = [\"client\"] }\n".to_owned();
+            if name == "bob" {
+                text.push_str("gives = { b = \"bob.txt\" }\n");
+            }
+            text
+        };
+        let endless = Arithmetic {
+            endless: true,
+            ..Arithmetic::default()
+        };
+        let world = World::new(policy, endless);
+        std::fs::write(world.folder().join("bob.txt"), "10 20 30 40").unwrap();
+        let began = std::time::Instant::now();
+        let error = std::thread::scope(|scope| {
+            let proposing = scope.spawn(|| world.propose(job(&["client", "bob"])).unwrap_err());
+            world.audit_until(gone, "agreed");
+            world.end(gone);
+            proposing.join().unwrap()
+        });
+        let reason = format!("{gone} failed: it was stopped: whoever runs it ended it");
+        assert_eq!(error.to_string(), reason);
+        for name in ["server0", "server2", "bob"] {
+            if name == gone {
+                continue;
+            }
+            let log = world.audit_until(name, "failed");
+            let told = log.last().unwrap()["reason"].as_str().unwrap().to_owned();
+            // By the party itself, by another one, or by the link.
+            let link = format!("party {gone} gave up at step");
+            assert!(
+                told.starts_with(&reason) || told.contains(&link),
+                "{name}: {told}"
+            );
+        }
+        println!("{gone}: all ended in {:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_secs(8));
+    }
+}

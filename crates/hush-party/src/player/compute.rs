@@ -116,6 +116,13 @@ impl Player {
                             client.tend(&during)?;
                         }
                     }
+                    Err(StreamError::TimedOut) => {
+                        return Err(PartyError::Silent {
+                            party: name,
+                            during: "while its connection was due".to_owned(),
+                            seconds: self.options.set_up.as_secs_f64(),
+                        });
+                    }
                     Err(error) => return Err(PartyError::connection(&name)(error)),
                 }
             };

@@ -1,6 +1,6 @@
 //! One session, from the proposal to the end.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hush_mpc::link::tls::SessionName;
 use hush_wire::{NoncesV1, read_party_message};
@@ -113,7 +113,7 @@ impl Player {
         let mut details = of_job(&job);
         details["session"] = json!(session);
         self.audit.write("agreed", details)?;
-        channel.beat_from_now(self.options.set_up);
+        channel.beat_from_now(Duration::ZERO);
         let begin = Instant::now();
         let agreed = Agreed {
             job: &job,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hush_mpc::MpcError;
-use hush_mpc::link::tls::{Purpose, dial};
+use hush_mpc::link::tls::{Purpose, Timing, dial};
 use hush_wire::{NoncesV1, message_bytes};
 
 use crate::channel::{Channel, Kind, Message, Wait};
@@ -51,8 +51,17 @@ fn lie(
     tell: impl Fn(usize, &mut JobLiteral, &mut Program),
     nonces: impl Fn(usize, &mut Vec<[u8; 32]>),
 ) -> Vec<String> {
+    lie_with(Timing::default(), tell, nonces)
+}
+
+fn lie_with(
+    timing: Timing,
+    tell: impl Fn(usize, &mut JobLiteral, &mut Program),
+    nonces: impl Fn(usize, &mut Vec<[u8; 32]>),
+) -> Vec<String> {
     let runner: Arc<dyn Runner> = Arc::new(Nothing);
     let options = PlayerOptions {
+        timing,
         set_up: Duration::from_secs(5),
         ..PlayerOptions::default()
     };
@@ -181,4 +190,24 @@ fn nonces_must_be_the_same_for_all() {
         }
     });
     assert_eq!(ends[0], format!("client {differ}"));
+}
+
+/// A session of which the proposer is not heard any more once it has begun.
+#[test]
+fn a_party_that_is_silent_is_named_to_all_others() {
+    let quick = Timing {
+        heartbeat: Duration::from_millis(100),
+        silence: Duration::from_millis(600),
+        ..Timing::default()
+    };
+    let same = |_: usize, _: &mut JobLiteral, _: &mut Program| {};
+    let began = Instant::now();
+    for end in lie_with(quick, same, |_, _| {}) {
+        assert!(
+            end.starts_with("client has not been heard of for 0."),
+            "{end}"
+        );
+        assert!(end.contains("see whether it still runs and can be reached"));
+    }
+    assert!(began.elapsed() < Duration::from_secs(15));
 }

@@ -19,7 +19,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     configuration: Configuration,
     identity: Identity,
-    stop: Arc<AtomicBool>,
+    stops: Vec<(String, Arc<AtomicBool>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -220,7 +220,7 @@ impl World {
             roles: vec![Role::InputProvider, Role::ResultReceiver],
         });
         let configuration = Configuration::new(parties).unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
+        let mut stops = Vec::new();
         let mut threads = Vec::new();
         for (name, identity) in names.iter().zip(&identities) {
             let file = folder.path().join(format!("{name}.toml"));
@@ -235,8 +235,10 @@ impl World {
                 Arc::new(runner.clone()),
                 options(),
             )
-            .unwrap();
-            let stop = stop.clone();
+            .unwrap()
+            .keeping(&folder.path().join(format!("{name}.shares")));
+            let stop = Arc::new(AtomicBool::new(false));
+            stops.push(((*name).to_owned(), stop.clone()));
             threads.push(std::thread::spawn(move || {
                 let name = player.name().to_owned();
                 player.serve(&stop, |text| println!("{name}: {text}"));
@@ -246,7 +248,7 @@ impl World {
             folder,
             configuration,
             identity,
-            stop,
+            stops,
             threads,
         }
     }
@@ -281,6 +283,12 @@ impl World {
         propose(proposal, |_, _, _| {})
     }
 
+    /// Ends one party.
+    pub(crate) fn end(&self, name: &str) {
+        let (_, stop) = self.stops.iter().find(|(found, _)| found == name).unwrap();
+        stop.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn audit(&self, name: &str) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.folder().join(format!("{name}.log"))).unwrap();
         text.lines()
@@ -303,7 +311,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        for (_, stop) in &self.stops {
+            stop.store(true, Ordering::Relaxed);
+        }
         for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }

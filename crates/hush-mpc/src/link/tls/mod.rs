@@ -125,7 +125,6 @@ impl TlsLink {
     ///
     /// # Errors
     /// As [`TlsLink::connect`].
-    #[allow(clippy::too_many_arguments)]
     pub fn connect_unless(
         over: &(dyn Fn() -> bool + Sync),
         party: usize,
