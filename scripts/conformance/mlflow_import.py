@@ -37,8 +37,7 @@ for index in range(7):
         if index == 0:
             info = mlflow.sklearn.log_model(model, name="net", input_example=x.head(2), registered_model_name="iris", params={"p": "q"}, tags={"t": "u"})
             mlflow.log_metric("score", 0.9, model_id=info.model_id)
-        if index == 6:
-            client.delete_run(run.info.run_id)
+client.delete_run(run.info.run_id)
 mlflow.register_model(f"models:/{info.model_id}", "iris", tags={"of": "version"})
 client.set_registered_model_alias("iris", "champion", "1"); client.set_model_version_tag("iris", "1", "k", "v")
 client.update_registered_model("iris", "of flowers"); client.set_registered_model_tag("iris", "x", "y")
@@ -68,7 +67,7 @@ for e in client.search_experiments(view_type=ViewType.ALL):
     for r in client.search_runs([e.experiment_id], run_view_type=ViewType.ALL):
         i = r.info
         seen[f"run {i.run_id}"] = [i.run_name, i.status, i.start_time, i.end_time, i.lifecycle_stage, r.data.params, r.data.tags, r.data.metrics]
-        seen[f"inputs {i.run_id}"] = [[d.dataset.to_dictionary(), [t.to_dictionary() for t in d.tags]] for d in r.inputs.dataset_inputs]
+        seen[f"inputs {i.run_id}"] = [[d.dataset.to_dictionary(), sorted([t.key, t.value] for t in d.tags)] for d in r.inputs.dataset_inputs]
         seen[f"models of {i.run_id}"] = [[m.model_id for m in r.inputs.model_inputs], [[m.model_id, m.step] for m in r.outputs.model_outputs]]
         for key in r.data.metrics:
             seen[f"history {i.run_id} {key}"] = sorted([m.timestamp, m.step, m.value] for m in client.get_metric_history(i.run_id, key))
@@ -78,15 +77,15 @@ for e in client.search_experiments(view_type=ViewType.ALL):
         for m in client.search_logged_models([e.experiment_id]):
             seen[f"logged model {m.model_id}"] = [m.name, str(m.status), m.source_run_id, m.params, m.tags, m.creation_timestamp, sorted([x.key, x.value, x.step] for x in m.metrics or [])]
 for m in [*client.search_registered_models(), *client.search_registered_models("tags.`mlflow.prompt.is_prompt` = 'true'")]:
-    seen[f"registered {m.name}"] = [m.description, dict(m.tags), dict(m.aliases), m.creation_timestamp]
+    seen[f"registered {m.name}"] = [m.description, {k: v for k, v in m.tags.items() if k != "_mlflow_experiment_ids"}, dict(m.aliases), m.creation_timestamp]
 for name in ("iris", "greet", "empty"):
     for v in client.search_model_versions(f"name = '{name}'"):
-        seen[f"version {v.name} {v.version}"] = [v.description, dict(v.tags), v.aliases, v.current_stage, v.run_id, v.source, v.creation_timestamp, v.status]
+        seen[f"version {v.name} {v.version}"] = [v.description, dict(v.tags), list(client.get_model_version(v.name, v.version).aliases), v.current_stage, v.run_id, v.source, v.creation_timestamp, v.status]
 import numpy as np, pandas as pd
 x = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"))
 seen["predictions"] = [int(v) for v in mlflow.pyfunc.load_model("models:/iris@champion").predict(x)]
 seen["prompt"] = mlflow.genai.load_prompt("prompts:/greet/1").template
-json.dump(seen, open(sys.argv[2], "w"))
+json.dump(seen, open(sys.argv[2], "w"), default=list)
 """
 
 
@@ -113,7 +112,9 @@ def main():
     wrong = 0
     for store in sys.argv[2:] or ["sqlite", "postgres"]:
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-            place = stack.enter_context(servers.postgres()) if store == "postgres" else f"sqlite:///{folder}/mlflow.db"
+            # The driver that is installed.
+            postgres = lambda: stack.enter_context(servers.postgres()).replace("postgresql:", "postgresql+psycopg2:")
+            place = postgres() if store == "postgres" else f"sqlite:///{folder}/mlflow.db"
             with servers.mlflow(folder, store=place) as (url, _):
                 ask(FILL, url)
                 theirs = seen(url, folder, "theirs")

@@ -36,6 +36,7 @@ def models():
     model_of = client.get_registered_model("iris")
     note("registered", [model_of.name, model_of.description, dict(model_of.tags), dict(model_of.aliases), sorted([v.version, v.current_stage] for v in model_of.latest_versions)])
     version = client.get_model_version("iris", "1")
+    note("version without a description", client.get_model_version("iris", "2").description)
     note("version", [version.version, version.description, dict(version.tags), version.aliases, version.status, version.current_stage, version.run_id == active.info.run_id])
     uris = {uri: uri for uri in ("models:/iris/1", "models:/iris@champion", "models:/iris/latest", "models:/iris/Staging")}
     uris["a run's model"] = f"runs:/{active.info.run_id}/net"

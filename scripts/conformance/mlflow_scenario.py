@@ -18,6 +18,7 @@ from mlflow_answers import MODERN, client, listed, note, pages, refused, write
 from mlflow_files import files
 from mlflow_genai import evaluation, prompts, traces
 from mlflow_models import models
+from mlflow_projects import projects
 
 
 def experiment(entity):
@@ -251,6 +252,7 @@ def main():
     prompts()
     traces()
     evaluation()
+    projects()
     many()
     write()
 

@@ -41,7 +41,7 @@ pub struct ModelVersion {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user_id: String,
     pub current_stage: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// Also if it is empty, as MLflow's server writes it.
     pub description: String,
     pub source: String,
     pub run_id: String,
