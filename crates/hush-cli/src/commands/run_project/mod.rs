@@ -4,11 +4,13 @@
 mod environment;
 mod fetch;
 mod project;
+mod stop;
 mod version;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use hush_mlflow::{Run, RunStatus};
@@ -19,6 +21,7 @@ use crate::failure::{Failure, Result};
 use crate::terminal::{Outcome, Terminal};
 
 use project::Project;
+use stop::Stop;
 
 /// Run an MLproject folder or git repository as a run of a tracking server
 #[derive(Args, Debug)]
@@ -100,8 +103,9 @@ pub(crate) fn run(arguments: &RunProjectArguments, terminal: Terminal) -> Result
     let command = entry.command(&parameters)?;
 
     let isolation = arguments.env_manager.unwrap_or_else(|| project.isolation());
-    let tracked = arguments.tracking.open()?;
+    let tracked = Arc::new(arguments.tracking.open()?);
     let run = begin(arguments, &tracked, folder, &parameters, isolation)?;
+    let stop = Stop::install(&tracked, &run.id);
     let place = environment::Place {
         folder,
         environments: arguments.environments.as_deref(),
@@ -113,7 +117,8 @@ pub(crate) fn run(arguments: &RunProjectArguments, terminal: Terminal) -> Result
         ("MLFLOW_TRACKING_URI", tracked.server.address()),
     ];
     let started = environment::prepare(&project, isolation, &place, &variables, &command, terminal);
-    let status = started.and_then(|mut started| perform(&mut started, &variables, folder));
+    let status = started.and_then(|mut started| perform(&mut started, &variables, folder, &stop));
+    stop.over();
     let ended = match &status {
         Ok(0) => RunStatus::Finished,
         _ => RunStatus::Failed,
@@ -143,13 +148,18 @@ pub(crate) fn run(arguments: &RunProjectArguments, terminal: Terminal) -> Result
 }
 
 /// Runs the command, whose output is ours too, and returns its exit code.
-fn perform(command: &mut Command, variables: &[(&str, &str)], folder: &Path) -> Result<i32> {
+fn perform(
+    command: &mut Command,
+    variables: &[(&str, &str)],
+    folder: &Path,
+    stop: &Stop,
+) -> Result<i32> {
     command.current_dir(folder).envs(variables.iter().copied());
     // One object of ours is all that may stand on standard output.
     command.stdout(std::io::stderr());
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
+    let status = stop
+        .perform(command)
         .map_err(|error| Failure::new(format!("cannot start `{program}`: {error}")))?;
     Ok(status.code().unwrap_or(-1))
 }
