@@ -12,14 +12,16 @@ Without flags it keeps everything in the folder hush-tracking and listens on 127
 MLFLOW_TRACKING_URI=http://127.0.0.1:5000.";
 
 /// What holds here if nobody sets it.
-const DEFAULTS: [(&str, &str); 2] = [
+const DEFAULTS: [(&str, &str); 3] = [
     ("backend-store-uri", "sqlite:///hush-tracking/tracking.db"),
     ("grpc", "none"),
+    // Of its own: `hush serve` may run in the same folder.
+    ("keys", "hush-tracking/keys"),
 ];
 
 /// The command.
 pub(crate) fn describe() -> Command {
-    command("server")
+    command("server", &DEFAULTS)
         .about(ABOUT)
         .arg(
             Arg::new("host")
@@ -63,7 +65,7 @@ pub(crate) fn describe() -> Command {
 
 /// The arguments that say where the store is.
 fn store_arguments() -> Vec<Arg> {
-    let all = command("store");
+    let all = command("store", &DEFAULTS);
     all.get_arguments()
         .filter(|arg| is_store(arg.get_id().as_str()))
         .cloned()
@@ -131,4 +133,20 @@ pub(crate) async fn upgrade(settings: Settings) -> Result<String, ServerError> {
         Tracking::open(options).await?;
     }
     Ok("the store has the tables of this version\n".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both may run in one folder, as the README has it.
+    #[test]
+    fn what_is_kept_is_not_where_hush_serve_keeps_it() {
+        let matches = describe().try_get_matches_from(["server"]).unwrap();
+        let tracking = Settings::new(&layers(&matches).unwrap()).unwrap();
+        let serving = Settings::new(&Layers::default()).unwrap();
+        assert_ne!(tracking.keys, serving.keys);
+        let help = describe().render_long_help().to_string();
+        assert!(help.contains("[default: hush-tracking/keys]"), "{help}");
+    }
 }

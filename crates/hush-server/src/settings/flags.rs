@@ -16,15 +16,15 @@ that --config names. Flags win over the environment, and that over the file.";
 /// The command with every setting.
 #[must_use]
 pub fn serve_command() -> Command {
-    command("hush-server")
+    command("hush-server", &[])
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .subcommand(crate::token_command::command())
         .subcommand(crate::server_command::describe())
 }
 
-/// A command of that name with every setting.
-pub(crate) fn command(name: &'static str) -> Command {
+/// A command of that name with every setting; `defaults` are what holds there in place of the usual ones.
+pub(crate) fn command(name: &'static str, defaults: &[(&str, &str)]) -> Command {
     let mut command = Command::new(name)
         .args_conflicts_with_subcommands(true)
         .arg(
@@ -46,18 +46,20 @@ pub(crate) fn command(name: &'static str) -> Command {
                 .help("Model files, and folders of them; the same as --models"),
         );
     for setting in SETTINGS {
-        command = command.arg(flag(setting));
+        let own = defaults.iter().find(|(key, _)| *key == setting.key);
+        let default = own.map_or(setting.default, |(_, default)| default);
+        command = command.arg(flag(setting, default));
     }
     command
 }
 
 const POSITIONAL: &str = "MODELS";
 
-fn flag(setting: &'static Setting) -> Arg {
-    let help = if setting.default.is_empty() || setting.shape == Shape::Truth {
+fn flag(setting: &'static Setting, default: &str) -> Arg {
+    let help = if default.is_empty() || setting.shape == Shape::Truth {
         setting.about.to_owned()
     } else {
-        format!("{} [default: {}]", setting.about, setting.default)
+        format!("{} [default: {default}]", setting.about)
     };
     let arg = Arg::new(setting.key)
         .long(setting.key)

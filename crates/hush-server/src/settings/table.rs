@@ -111,7 +111,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     one(SERVING, "threads", "COUNT", "0", "Threads that compute; 0 for one a processor"),
     one(SERVING, "queue", "COUNT", "256", "Requests of one model that may wait"),
     truth(SERVING, "demo-models", "Serve simple, simple_string and sum-model on plain tensors, to try out clients"),
-    one(TRACKING, "backend-store-uri", "URI", "", "Where runs and models are kept, sqlite:///FILE or postgresql://…; no tracking if not set"),
+    one(TRACKING, "backend-store-uri", "URI", "", "Where runs and models are kept, sqlite:///FILE or postgresql://…; `hush serve` keeps none without it"),
     one(TRACKING, "artifacts-destination", "PLACE", "hush-tracking/artifacts", "Where their files are kept: a folder, s3://…, gs://…, az://…"),
     one(TRACKING, "default-permission", "LEVEL", "READ", "What accounts may do with experiments and models that nobody granted to them: NO_PERMISSIONS, READ, USE, EDIT, MANAGE"),
     many(TRACKING, "webhook-hosts", "HOST", "Hosts that webhooks may tell, like hooks.example.com or .example.com"),
