@@ -67,7 +67,7 @@ def mlflow(folder, workers=1, store=None):
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [os.environ.get("MLFLOW_SERVER_PYTHON", sys.executable), "-m", "mlflow", "server", "--port", str(port), "--workers", str(workers)]
     command += ["--backend-store-uri", store or f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", f"{folder}/mlartifacts"]
-    with process(command, lambda: answers(f"{url}/health"), f"{folder}/mlflow.log", cwd=folder) as child:
+    with process(command, lambda: answers(f"{url}/health"), f"{folder}/mlflow.log", patience=400, cwd=folder) as child:
         yield url, child
 
 
