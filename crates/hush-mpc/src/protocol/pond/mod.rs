@@ -4,7 +4,7 @@
 //! Parties 0 and 1 are the servers; party 2 deals what they need and receives nothing of theirs, unless
 //! it is named as a receiver. Server 0 gets all that is dealt from a common seed, so nothing is sent to it;
 //! server 1 gets its masks the same way and one correction for each product. What is dealt does not
-//! depend on data and travels in the first round that needs it.
+//! depend on data and travels in the first round that needs it, or lies in a file before the servers meet ([`offline`]).
 //!
 //! Per element of 64 bits, from all parties together:
 //!
@@ -20,6 +20,7 @@
 mod bits;
 mod cost;
 mod linear;
+pub mod offline;
 mod shuffle;
 
 pub use cost::cost;
