@@ -177,8 +177,8 @@ class Sequential:
     ) -> History:
         """Trains. Arrays that are not shared yet become inputs of ``owner``. Batches are consecutive rows, so rows
         should be in random order (:func:`hushml.mpc.shuffle`). ``reveal_loss_to`` opens the mean loss after each epoch
-        to that party. With ``stop_below`` the training ends after the epoch whose mean loss is below: each epoch opens to
-        the servers whether it is, and nothing else.
+        to that party. With ``stop_below`` the training ends after the epoch whose mean loss is below: each epoch opens
+        to the servers whether it is, and nothing else.
         """
         x, y = self._tensor(x, owner), self._tensor(y, owner)
         if y.ndim == 1:

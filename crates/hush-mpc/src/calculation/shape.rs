@@ -88,10 +88,10 @@ fn unary(operation: &Operation, x: &[usize]) -> Result<Vec<usize>, MpcError> {
         Ok(shape)
     };
     match operation {
-        Operation::AddPublic(numbers) | Operation::MultiplyPublic(numbers) => {
-            if numbers.is_empty() || !count.is_multiple_of(numbers.len()) {
-                return Err(shapes(place, x, &[numbers.len()]));
-            }
+        Operation::AddPublic(numbers) | Operation::MultiplyPublic(numbers)
+            if numbers.is_empty() || !count.is_multiple_of(numbers.len()) =>
+        {
+            return Err(shapes(place, x, &[numbers.len()]));
         }
         Operation::Polynomial(numbers) if numbers.is_empty() || numbers.len() > 9 => {
             return refuse(place, "a polynomial has 1 to 9 coefficients");

@@ -25,6 +25,9 @@ pub(super) struct NormTrace<W> {
     shape: Vec<usize>,
 }
 
+/// Gradients of weights, and of the input.
+type Gradients<W> = (Vec<Secret<W>>, Option<Secret<W>>);
+
 /// Channels come first in a sample.
 fn last<W: Word>(x: &Secret<W>) -> Result<Secret<W>, MpcError> {
     let shape = x.shape();
@@ -164,7 +167,7 @@ impl<W: Word> BatchNorm<W> {
         gradient: &Secret<W>,
         fixed: Fixed,
         wanted: bool,
-    ) -> Result<(Vec<Secret<W>>, Option<Secret<W>>), MpcError> {
+    ) -> Result<Gradients<W>, MpcError> {
         let rows = last(gradient)?;
         let count = rows.shape()[0] as f64;
         let product = operations::multiply_to(protocol, &rows, &trace.normalized, fixed)?;

@@ -1,6 +1,7 @@
 //! Parties as threads, and fresh random inputs.
 #![allow(dead_code)]
 
+pub(crate) mod calculation;
 pub(crate) mod operation;
 
 use hush_mpc::link::memory;
