@@ -26,24 +26,17 @@ pub(crate) struct PartyArguments {
     #[command(subcommand)]
     command: Option<Verb>,
     #[command(flatten)]
-    run: Option<RunArguments>,
+    place: Option<Place>,
+    /// What this party agrees to; nothing is allowed that the file does not name [default: NAME.policy.toml beside
+    /// the configuration]
+    #[arg(long, value_name = "FILE", requires = "config")]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
 enum Verb {
     NewIdentity(new_identity::NewIdentityArguments),
     Local(local::LocalArguments),
-}
-
-/// What a party needs to run.
-#[derive(Args, Debug)]
-struct RunArguments {
-    #[command(flatten)]
-    place: Place,
-    /// What this party agrees to; nothing is allowed that the file does not name [default: NAME.policy.toml beside
-    /// the configuration]
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
 }
 
 /// Which party it is, and where it has what is its own.
@@ -74,10 +67,10 @@ pub(crate) struct Place {
 }
 
 pub(crate) fn run(arguments: &PartyArguments, terminal: Terminal) -> Result<Outcome> {
-    match (&arguments.command, &arguments.run) {
+    match (&arguments.command, &arguments.place) {
         (Some(Verb::NewIdentity(arguments)), _) => new_identity::run(arguments),
         (Some(Verb::Local(arguments)), _) => local::run(arguments, terminal),
-        (None, Some(arguments)) => run_party(arguments),
+        (None, Some(place)) => run_party(place, arguments.policy.as_deref()),
         (None, None) => Err(Failure::new("nothing to do")
             .hint("give --name and --config, or see `hush party --help`")
             .into()),
@@ -97,11 +90,11 @@ pub(crate) fn runner() -> Arc<dyn Runner> {
     Arc::new(Programs::new(read))
 }
 
-fn run_party(arguments: &RunArguments) -> Result<Outcome> {
-    let Place { name, config, .. } = &arguments.place;
+fn run_party(place: &Place, policy: Option<&Path>) -> Result<Outcome> {
+    let Place { name, config, .. } = place;
     let file = format!("{name}.policy.toml");
-    let policy = Policy::load(&beside(config, arguments.policy.as_deref(), &file))?;
-    serve(&arguments.place, policy, None)
+    let policy = Policy::load(&beside(config, policy, &file))?;
+    serve(place, policy, None)
 }
 
 fn beside(configuration: &Path, given: Option<&Path>, name: &str) -> PathBuf {
