@@ -51,8 +51,9 @@ mod _hushml {
     use crate::model::PyModel;
     #[pymodule_export]
     use crate::mpc::{
-        SecretHandle, World, calculate_on_shares, network_fit, network_loss, network_parameters, network_predict,
-        network_set_weights, network_weight_count, network_weights, new_network, predict_on_shares,
+        SecretHandle, World, calculate_on_shares, network_fit, network_loss, network_parameters,
+        network_predict, network_set_weights, network_weight_count, network_weights, new_network,
+        predict_on_shares,
     };
     #[pymodule_export]
     use crate::remote::{Client, connect, connection_warning};
