@@ -16,9 +16,9 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{DEALER, Pond};
+use crate::MpcError;
 use crate::link::{Link, LinkError, Step, Traffic};
 use crate::session::Session;
-use crate::{MpcError, Protocol};
 
 const MAGIC: &[u8; 8] = b"HUSHDLT1";
 const HASH: usize = 32;
@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use crate::link::memory;
     use crate::operations::{multiply, relu};
-    use crate::{Fixed, Parties, Secret};
+    use crate::{Fixed, Parties, Protocol, Secret};
     use rand_chacha::ChaCha20Rng;
     use rand_core::{RngCore, SeedableRng};
 
