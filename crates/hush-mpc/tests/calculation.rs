@@ -57,7 +57,7 @@ fn cases(random: &mut Random) -> Vec<Case> {
     let kernel = draw(-1.0, 1.0, 54);
     let shape = vec![3, 5];
     let mut cases = Vec::new();
-    let binary: [(Operation, fn(f64, f64) -> f64); 7] = [
+    let binary: [(Operation, Binary); 7] = [
         (Operation::Add, |x, y| x + y),
         (Operation::Subtract, |x, y| x - y),
         (Operation::Multiply, |x, y| x * y),
@@ -96,7 +96,7 @@ fn cases(random: &mut Random) -> Vec<Case> {
         expected: x.iter().zip(&positive).map(|(x, y)| x / y).collect(),
         error: 3e-4,
     });
-    let unary: [(Operation, fn(f64) -> f64); 17] = [
+    let unary: [(Operation, Unary); 17] = [
         (Operation::Negate, |x| -x),
         (Operation::Absolute, f64::abs),
         (Operation::Relu, |x| x.max(0.0)),
@@ -133,7 +133,7 @@ fn cases(random: &mut Random) -> Vec<Case> {
             error: 2e-4,
         });
     }
-    let of_positive: [(Operation, fn(f64) -> f64); 4] = [
+    let of_positive: [(Operation, Unary); 4] = [
         (Operation::Reciprocal, f64::recip),
         (Operation::SquareRoot, f64::sqrt),
         (Operation::InverseSquareRoot, |x| x.sqrt().recip()),
@@ -323,6 +323,10 @@ fn check_cases<W: Word>(kind: Kind, fixed: Fixed) {
         assert_eq!(declared, counted, "{kind:?} {name}");
     }
 }
+
+/// What an operation is on floats.
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
 
 #[test]
 fn every_operation_on_every_protocol() {

@@ -85,7 +85,7 @@ pub(crate) fn write(path: &Path, shape: &[usize], numbers: &[f64]) -> Result<(),
     );
     // Numbers begin at a multiple of 64 bytes.
     let before = MAGIC.len() + 4;
-    while (before + header.len() + 1) % 64 != 0 {
+    while !(before + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');
