@@ -97,11 +97,9 @@ impl Arithmetic {
         work.observer.progress(0, 1, "product");
         let y = protocol.multiply(&a, &b)?;
         // Enough rounds that a failure reaches everybody.
-        for _ in 0..2 {
-            protocol.multiply(&a, &b)?;
-        }
         // And, where that is asked for, until somebody goes.
-        while self.endless {
+        let rounds = if self.endless { usize::MAX } else { 2 };
+        for _ in 0..rounds {
             protocol.multiply(&a, &b)?;
         }
         let parts = |share: &Share<W>| share.parts().iter().map(|part| Words::of(part)).collect();

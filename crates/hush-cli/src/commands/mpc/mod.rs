@@ -20,7 +20,7 @@ pub(crate) struct MpcArguments {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
-    Predict(predict::PredictArguments),
+    Predict(Box<predict::PredictArguments>),
     Keep(keep::KeepArguments),
     Serve(serve::ServeArguments),
 }
