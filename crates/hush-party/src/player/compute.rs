@@ -243,7 +243,9 @@ impl Player {
         if literal.keeps.is_empty() {
             return Ok(());
         }
-        let shares = self.shares.as_ref().expect("the job was accepted");
+        let Some(shares) = self.shares.as_ref() else {
+            return Err(PartyError::Run("this party keeps no shares".to_owned()));
+        };
         if computed.kept.len() != literal.keeps.len() {
             return Err(PartyError::Run("something to keep is missing".to_owned()));
         }

@@ -150,7 +150,11 @@ fn predict<W: Word>(
     let weights = match (plan.weight_count(), work.kept.is_empty()) {
         (0, _) => Share::zeros(0, parts),
         (_, true) => shares.remove(0),
-        (_, false) => shares.pop().expect("the job reads what is kept"),
+        (_, false) => shares.pop().ok_or(MpcError::Count {
+            what: "kept shares",
+            expected: 1,
+            found: 0,
+        })?,
     };
     let mut protocol = work
         .job
