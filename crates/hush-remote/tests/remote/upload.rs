@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hush_remote::{ConnectOptions, RemoteError};
 use hush_serving::{KeyState, KeyStatus};
@@ -52,20 +53,7 @@ fn an_upload_that_breaks_off_goes_on_where_it_stood() {
 fn what_another_process_began_is_finished() {
     let (running, user) = large();
     for url in running.urls() {
-        let connection = open(&url);
-        let half = user.evaluation.len() as u64 / 2;
-        let mut file = Cursor::new(&user.evaluation);
-        let stopped =
-            connection.upload_key(
-                &user.key_id(),
-                &mut file,
-                &mut |progress| match progress.done < half {
-                    true => ControlFlow::Continue(()),
-                    false => ControlFlow::Break(()),
-                },
-            );
-        assert!(matches!(stopped, Err(RemoteError::Stopped)));
-        drop(connection);
+        begin(&url, &user);
         let mut first = None;
         let mut file = Cursor::new(&user.evaluation);
         let status = open(&url).upload_key(&user.key_id(), &mut file, &mut |progress| {
@@ -76,6 +64,32 @@ fn what_another_process_began_is_finished() {
         assert!(first.unwrap() > 0);
         open(&url).delete_key(&user.key_id()).unwrap();
     }
+}
+
+/// Stops uploads in the middle until the server has kept some of one: what is on the way when a client goes is lost,
+/// and that may be all that it read.
+fn begin(url: &str, user: &User) {
+    let half = user.evaluation.len() as u64 / 2;
+    for _ in 0..100 {
+        let mut file = Cursor::new(&user.evaluation);
+        let stopped = open(url).upload_key(
+            &user.key_id(),
+            &mut file,
+            &mut |progress| match progress.done < half {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            },
+        );
+        assert!(matches!(stopped, Err(RemoteError::Stopped)));
+        let kept = || open(url).key_status(&user.key_id()).unwrap();
+        if (0..20).any(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            kept().is_some_and(|status| status.offset > 0)
+        }) {
+            return;
+        }
+    }
+    panic!("the server keeps nothing of uploads that stop half-way");
 }
 
 #[test]
