@@ -80,4 +80,7 @@ targets! {
     grpc_stream,
     token,
     onnx,
+    shared_graph,
+    aggregation,
+    calculation,
 }

@@ -3,6 +3,7 @@
 mod files;
 mod grpc;
 mod onnx;
+mod parties;
 mod rest;
 mod token;
 
@@ -30,4 +31,7 @@ pub const TARGETS: &[Target] = &[
     grpc::STREAM,
     token::TOKEN,
     onnx::ONNX,
+    parties::SHARED_GRAPH,
+    parties::AGGREGATION,
+    parties::CALCULATION,
 ];
