@@ -352,6 +352,27 @@ def test_a_kept_model_goes_on(rng: np.random.Generator, tmp_path: Path) -> None:
         assert history.loss[0] < 0.6
 
 
+def test_a_training_goes_on_from_its_checkpoint(rng: np.random.Generator, tmp_path: Path) -> None:
+    x, y = clouds(rng, 48, 4)
+    network = [mpc.Dense(6, activation="relu"), mpc.Dense(1, activation="sigmoid")]
+
+    def model(seed: int) -> mpc.Sequential:
+        optimizer = mpc.Adam(0.05, amsgrad=True)
+        return mpc.Sequential(network, seed=seed).compile(optimizer, "binary_crossentropy")
+
+    with mpc.local():
+        straight, first = model(1), model(1)
+        straight.fit(x, y, epochs=4, batch_size=24, progress=False)
+        history = first.fit(x, y, epochs=2, batch_size=24, progress=False)
+        first.keep("clouds", optimizer=True, folder=tmp_path)
+        expected = straight.reveal_weights_to("server0")
+    with mpc.local():
+        resumed = model(2).load("clouds", steps=history.steps, folder=tmp_path)
+        resumed.fit(x, y, epochs=2, batch_size=24, progress=False)
+        for found, wanted in zip(resumed.reveal_weights_to("server0"), expected, strict=True):
+            assert np.abs(found - wanted).max() < 5e-3
+
+
 def test_programs_for_real_parties_run_as_one_session(rng: np.random.Generator) -> None:
     x, y = clouds(rng, 32, 3)
     with mpc.connect(name="client", progress=False) as parties:

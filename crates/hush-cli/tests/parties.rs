@@ -5,9 +5,10 @@ mod sandbox;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use hush_graph::{Tensor, evaluate};
-use sandbox::{Sandbox, floats};
+use sandbox::{Said, Sandbox, floats};
 use serde_json::Value;
 
 fn model() -> PathBuf {
@@ -207,6 +208,73 @@ fn interrupt(running: &mut Running) {
     for child in &mut running.0 {
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
+}
+
+/// As the kernel does to a process that takes too much memory: nobody is told anything.
+#[test]
+fn a_server_that_is_killed_ends_the_session_for_everybody_by_its_name() {
+    let sandbox = Sandbox::empty();
+    let servers = ["server0", "server1", "server2"];
+    let mut all = servers.map(|name| (name, SERVER, true)).to_vec();
+    all.push(("client", CLIENT, false));
+    parties(&sandbox, &all);
+    for name in servers {
+        let policy = "[[allow]]\nreveals = { \"*\" = [\"client\"] }\n";
+        sandbox.write(&format!("{name}.policy.toml"), policy.as_bytes());
+    }
+    let party = |name| start(&sandbox, &["party"], name, &[]);
+    let mut running = Running(servers.map(party).into());
+    // Enough samples that the session lasts.
+    let rows = 60_000;
+    let values: Vec<f32> = (0..rows * 30).map(|i| (i as f32 * 0.73).sin()).collect();
+    let shape = format!("({rows}, 30)");
+    sandbox.write_npy("x.npy", "<f4", &shape, &floats(&values));
+    let model = model();
+    let predict = ["mpc", "predict", model.to_str().unwrap(), "-i", "x.npy"];
+    let predict = [&predict[..], &["-o", "y.npy", "--parties", "parties.toml"]].concat();
+    let mut client = sandbox.command(&predict);
+    let client = client.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let client = client.spawn().unwrap();
+    let events = |name: &str| -> Vec<Value> {
+        let log = std::fs::read_to_string(sandbox.path(&format!("{name}.audit.jsonl")));
+        let log = log.unwrap_or_default();
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    };
+    let begun = Instant::now();
+    while events("server1").is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no session");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    running.0[1].kill().unwrap();
+    running.0[1].wait().unwrap();
+
+    let said = Said::from(client.wait_with_output().unwrap());
+    assert_eq!((said.code, &*said.stdout), (Some(1), ""), "{}", said.stderr);
+    assert!(said.stderr.contains("server1"), "{}", said.stderr);
+    assert!(!sandbox.path("y.npy").exists());
+    for name in ["server0", "server2"] {
+        let begun = Instant::now();
+        let last = loop {
+            let last = events(name).pop().unwrap();
+            if last["event"] == "failed" {
+                break last;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{last}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let reason = last["reason"].as_str().unwrap();
+        println!("{name}: {reason}");
+        assert!(reason.contains("server1"), "{reason}");
+    }
+
+    // The others still serve, once it is back.
+    running.0[1] = party("server1");
+    let expected = samples(&sandbox);
+    sandbox.succeed(&predict);
+    check(&sandbox, &expected);
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod common;
 use common::calculation::{Array, input, opened, output, shared};
 use common::{Kind, Random};
 use hush_mpc::calculation::{
-    Calculation, CalculationLiteral, Fit, KeptLiteral, NetworkSpec, Operation, Progress, Statement,
-    Value,
+    Calculation, CalculationLiteral, Fit, KeptLiteral, NetworkSpec, Operation, Progress, Resume,
+    Statement, Value,
 };
 use hush_mpc::training::{LayerSpec, Loss, Network, Optimizer, OptimizerSpec, SigmoidKind};
 use hush_mpc::{Cost, Fixed, Protocol, Secret};
@@ -237,6 +237,103 @@ fn kept_weights_predict_again() {
     let (trained, again) = &results[0];
     for (found, expected) in again.iter().zip(trained) {
         assert!((found - expected).abs() < 1e-3, "{found}, not {expected}");
+    }
+}
+
+/// Two epochs at once, against one, a checkpoint, and another in a network that knows nothing of the first but that.
+#[test]
+fn a_training_goes_on_from_its_checkpoint() {
+    let rows = 40;
+    let mut random = Random::new();
+    let x = (vec![rows, 4], random.floats(-1.0, 1.0, rows * 4));
+    let labels = (vec![rows, 2], random.floats(0.0, 1.0, rows * 2));
+    let layers = vec![
+        LayerSpec::Dense { units: 6 },
+        LayerSpec::BatchNorm {
+            momentum: 0.9,
+            epsilon: 1e-3,
+        },
+        LayerSpec::Relu,
+        LayerSpec::Dense { units: 2 },
+    ];
+    let sgd = OptimizerSpec::Sgd {
+        learning_rate: 0.2,
+        momentum: 0.9,
+    };
+    let adam = |amsgrad| OptimizerSpec::Adam {
+        learning_rate: 0.05,
+        betas: (0.9, 0.999),
+        amsgrad,
+    };
+    for optimizer in [sgd, adam(false), adam(true)] {
+        let weight_decay = 0.01;
+        let mut statements = vec![input("x", &x.0), input("labels", &labels.0)];
+        let mut add = |statement: Statement| {
+            statements.push(statement);
+            Value(statements.len() as u64 - 1)
+        };
+        let mut network = |seed| {
+            add(Statement::Network(NetworkSpec {
+                input: vec![4],
+                layers: layers.clone(),
+                seed,
+            }))
+        };
+        let (straight, first, second) = (network(7), network(7), network(8));
+        let fit = |network, epochs| {
+            Statement::Fit(Fit {
+                network,
+                x: Value(0),
+                labels: Value(1),
+                loss: Loss::MeanSquare,
+                optimizer,
+                weight_decay,
+                batch: 16,
+                epochs,
+                losses: false,
+                stop_below: None,
+            })
+        };
+        add(fit(straight, 2));
+        add(fit(first, 1));
+        let weights = add(Statement::Weights { network: first });
+        let state = add(Statement::OptimizerState {
+            network: first,
+            optimizer,
+        });
+        add(Statement::SetWeights {
+            network: second,
+            weights,
+        });
+        add(Statement::Resume(Resume {
+            network: second,
+            state,
+            optimizer,
+            weight_decay,
+            steps: 3,
+        }));
+        add(fit(second, 1));
+        let trained = [straight, second].map(|network| add(Statement::Weights { network }));
+        let outputs = ["straight", "resumed"].into_iter().zip(trained);
+        let literal = CalculationLiteral {
+            outputs: outputs.map(|(name, value)| output(name, value.0)).collect(),
+            statements,
+            kept: Vec::new(),
+        };
+        let calculation = Calculation::new(literal).unwrap();
+        let data = [x.clone(), labels.clone()];
+        let results = Kind::Rep3.run::<u64, _>(|party| {
+            let protocol: &mut dyn Protocol<u64> = party;
+            let inputs = shared(protocol, Fixed::STANDARD, &data);
+            let results = calculation.run(protocol, Fixed::STANDARD, inputs, &mut |_| {});
+            let results = results.unwrap();
+            [0, 1].map(|place| opened(protocol, &results[place]))
+        });
+        let [straight, resumed] = &results[0];
+        for (found, expected) in resumed.iter().zip(straight) {
+            let near = (found - expected).abs() < 2e-3;
+            assert!(near, "{optimizer:?}: {found}, not {expected}");
+        }
     }
 }
 

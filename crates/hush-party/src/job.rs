@@ -227,7 +227,7 @@ impl Job {
         Ok(())
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         let l = &self.literal;
         let tensor = |name: &String, elements, party: &String| JobTensorV1 {
             name: name.clone(),
@@ -272,8 +272,11 @@ impl Job {
         message_bytes(&stored).expect("strings and numbers are serialized")
     }
 
-    /// A job as `proposer` sent it, checked against this party's own view.
-    pub(crate) fn from_bytes(
+    /// A job as `proposer` sent it, checked against this party's own view. Bytes may come from anybody.
+    ///
+    /// # Errors
+    /// If they are no job, or one that this party would compute otherwise: names the field.
+    pub fn from_bytes(
         bytes: &[u8],
         proposer: &str,
         configuration: &Configuration,

@@ -52,8 +52,8 @@ mod _hushml {
     #[pymodule_export]
     use crate::mpc::{
         SecretHandle, World, calculate_on_shares, network_fit, network_loss, network_parameters,
-        network_predict, network_set_weights, network_weight_count, network_weights, new_network,
-        predict_on_shares,
+        network_predict, network_resume, network_set_weights, network_state, network_state_count,
+        network_weight_count, network_weights, new_network, predict_on_shares,
     };
     #[pymodule_export]
     use crate::remote::{Client, connect, connection_warning};

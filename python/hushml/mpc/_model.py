@@ -34,6 +34,10 @@ class SGD:
     def _native(self) -> tuple[str, list[float]]:
         return "sgd", [self.learning_rate, self.momentum, self.weight_decay]
 
+    @property
+    def _remembers(self) -> bool:
+        return self.momentum != 0.0
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -49,12 +53,17 @@ class Adam:
         name = "amsgrad" if self.amsgrad else "adam"
         return name, [self.learning_rate, self.beta_1, self.beta_2, self.weight_decay]
 
+    @property
+    def _remembers(self) -> bool:
+        return True
+
 
 @dataclass
 class History:
     """What a training cost, and the losses that were opened. Of real parties, the cost is in the session's report."""
 
     steps: int = 0
+    """Batches; zero for real parties that may stop early."""
     seconds: float = 0.0
     rounds: int = 0
     bytes: int = 0
@@ -93,7 +102,7 @@ class Sequential:
         self._sigmoid = "accurate"
         self._network: _hushml.SecretHandle | None = None
         self._parties: Parties | None = None
-        self._from: tuple[str, str | PathLike[str]] | None = None
+        self._from: tuple[str, str | PathLike[str], int | None] | None = None
         self._last: str | None = None
 
     def compile(
@@ -149,10 +158,15 @@ class Sequential:
             specs = self._specs(shape)
             network = _hushml.new_network(parties._world, list(shape), specs, self._seed)
             if self._from is not None:
-                name, folder = self._from
+                name, folder, steps = self._from
                 count = _hushml.network_weight_count(parties._world, network)
                 weights = parties.load(name, (count,), folder=folder)
                 _hushml.network_set_weights(parties._world, network, weights._handle)
+                if steps is not None and self._optimizer._remembers:
+                    how = self._optimizer._native()
+                    count = _hushml.network_state_count(parties._world, network, *how)
+                    state = parties.load(_state(name), (count,), folder=folder)
+                    _hushml.network_resume(parties._world, network, state._handle, *how, steps)
             self._parties, self._network = parties, network
         if parties is not self._parties:
             raise HushError("the network is shared among other parties than the data")
@@ -208,6 +222,8 @@ class Sequential:
             handle, steps = _hushml.network_fit(parties._world, network, x._handle, y._handle, training, tell)
         losses = SecretTensor(parties, handle)
         opened = None if reveal_loss_to is None else losses.reveal_to(reveal_loss_to, "losses")
+        if not here and stop_below is None:
+            steps = epochs * -(-len(x) // batch_size)
         history = History(steps, _losses=opened)
         if here:
             history.seconds = time.perf_counter() - began
@@ -269,19 +285,28 @@ class Sequential:
         """Opens weights and biases to one party and nobody else."""
         return [weight.reveal_to(receiver, f"weights{place}") for place, weight in enumerate(self.weights)]
 
-    def keep(self, name: str, *, folder: str | PathLike[str] = ".") -> None:
+    def keep(self, name: str, *, optimizer: bool = False, folder: str | PathLike[str] = ".") -> None:
         """Keeps the weights in shares under a name: with real parties at the servers, as their policies say, where
-        ``hush mpc serve`` predicts with them; with parties of this process in files of the folder."""
+        ``hush mpc serve`` predicts with them; with parties of this process in files of the folder. With ``optimizer``,
+        what it remembers from step to step is kept beside them, as ``name.optimizer``."""
         parties, network = self._built()
         weights = SecretTensor(parties, _hushml.network_weights(parties._world, network))
         parties.save(weights, name, folder=folder)
+        if optimizer and self._optimizer is not None and self._optimizer._remembers:
+            handle = _hushml.network_state(parties._world, network, *self._optimizer._native())
+            parties.save(SecretTensor(parties, handle), _state(name), folder=folder)
 
-    def load(self, name: str, *, folder: str | PathLike[str] = ".") -> Sequential:
-        """Begins with the weights that were kept under this name, in an earlier session or process."""
-        self._from, self._network = (name, folder), None
+    def load(self, name: str, *, steps: int | None = None, folder: str | PathLike[str] = ".") -> Sequential:
+        """Begins with the weights that were kept under this name, in an earlier session or process. With ``steps``, the
+        training goes on where it ended after so many (:attr:`History.steps`): the optimizer was kept too."""
+        self._from, self._network = (name, folder, steps), None
         return self
 
     def summary(self) -> str:
         """The layers, one a line."""
         lines: list[Any] = [f"{place}  {layer}" for place, layer in enumerate(self.layers)]
         return "\n".join(lines)
+
+
+def _state(name: str) -> str:
+    return f"{name}.optimizer"

@@ -7,11 +7,67 @@ use hush_graph::{Function, GraphBuilder, Operator, Shape, Tensor};
 use hush_mpc::calculation::{
     Calculation, CalculationLiteral, NetworkSpec, Operation, OutputLiteral, Statement, Value,
 };
+use hush_mpc::link::tls::Fingerprint;
 use hush_mpc::training::LayerSpec;
+use hush_party::{Configuration, Input, Job, JobLiteral, Kept, Output, Party, Program, Role};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Target;
+
+fn parties() -> Configuration {
+    let names = ["client", "server0", "server1", "server2", "clinic"];
+    let party = |(index, name): (u8, &str)| Party {
+        name: name.to_owned(),
+        address: None,
+        fingerprint: Fingerprint([index; 32]),
+        roles: Role::ALL.to_vec(),
+    };
+    let parties = (0..).zip(names).map(party).collect();
+    Configuration::new(parties).expect("five parties")
+}
+
+/// What a party is asked to take part in, by somebody whom it knows.
+pub(super) const JOB: Target = Target {
+    name: "job",
+    seeds: || {
+        let owned = |text: &str| text.to_owned();
+        let kept = |name: &str| Kept {
+            name: owned(name),
+            elements: 3,
+        };
+        let literal = JobLiteral {
+            protocol: owned("aby3"),
+            ring_bits: 64,
+            integer_bits: 15,
+            fraction_bits: 16,
+            proposer: owned("client"),
+            servers: ["server0", "server1", "server2"].map(owned).to_vec(),
+            inputs: vec![Input {
+                name: owned("weights"),
+                elements: 12,
+                owner: owned("clinic"),
+            }],
+            outputs: vec![Output {
+                name: owned("y"),
+                elements: 4,
+                receiver: owned("client"),
+            }],
+            reads: vec![kept("before")],
+            keeps: vec![kept("after")],
+            opens: vec![owned("whether it is enough")],
+        };
+        let program = Program {
+            kind: owned("calculate"),
+            name: owned("study"),
+            version: owned("1"),
+            bytes: vec![1; 100],
+        };
+        let job = Job::new(literal, &program, &parties());
+        vec![job.expect("a job").to_bytes()]
+    },
+    run: |bytes| Job::from_bytes(bytes, "client", &parties()).is_ok(),
+};
 
 /// The graph that a party is asked to compute.
 pub(super) const SHARED_GRAPH: Target = Target {

@@ -10,7 +10,7 @@ use crate::calculation::layer::{layer_of, layer_parts, sigmoid_name, sigmoid_of}
 use crate::calculation::scope::refuse;
 use crate::calculation::{
     Calculation, CalculationLiteral, Fit, KeptLiteral, NetworkSpec, Operation, OutputLiteral,
-    Statement, Value,
+    Resume, Statement, Value,
 };
 use crate::training::{Loss, OptimizerSpec};
 
@@ -215,6 +215,16 @@ fn to_v1(statement: &Statement) -> StatementV1 {
             let (loss, sigmoid) = loss_parts(*loss);
             stored.words = vec![loss.to_owned(), sigmoid.to_owned()];
         }
+        Statement::OptimizerState { optimizer, .. } => {
+            let (name, numbers) = optimizer_parts(*optimizer);
+            (stored.words, stored.numbers) = (vec![name.to_owned()], numbers);
+        }
+        Statement::Resume(resume) => {
+            let (name, numbers) = optimizer_parts(resume.optimizer);
+            stored.words = vec![name.to_owned()];
+            stored.numbers = [&[resume.weight_decay], &numbers[..]].concat();
+            stored.counts = vec![u64::from(resume.steps)];
+        }
         Statement::Parameter { index, .. } => stored.counts = vec![*index as u64],
         Statement::SetWeights { .. } | Statement::Predict { .. } | Statement::Weights { .. } => {}
     }
@@ -313,6 +323,28 @@ fn from_v1(place: usize, stored: StatementV1) -> Result<Statement, MpcError> {
             loss: loss_of(loss, sigmoid)?,
         },
         ("weights", &[network], [], []) if bare => Statement::Weights { network },
+        ("optimizer_state", &[network], [optimizer], numbers) if counts.is_empty() => {
+            Statement::OptimizerState {
+                network,
+                optimizer: optimizer_of(optimizer, numbers)?,
+            }
+        }
+        ("resume", &[network, state], [optimizer], [weight_decay, numbers @ ..]) => {
+            let steps = match counts[..] {
+                [steps] => u32::try_from(steps).ok(),
+                _ => None,
+            };
+            let Some(steps) = steps else {
+                return refuse(&place, "one count is that of the steps");
+            };
+            Statement::Resume(Resume {
+                network,
+                state,
+                optimizer: optimizer_of(optimizer, numbers)?,
+                weight_decay: *weight_decay,
+                steps,
+            })
+        }
         ("parameter", &[network], [], []) => match narrow(&counts)?[..] {
             [index] => Statement::Parameter { network, index },
             _ => return refuse(&place, "one count is the place"),

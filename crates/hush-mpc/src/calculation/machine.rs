@@ -68,11 +68,15 @@ impl<W: Word> Machine<W> {
         self.held.remove(&value);
     }
 
-    fn network(&self, value: Value) -> Result<&Network<W>, MpcError> {
+    fn trainer(&self, value: Value) -> Result<&Trainer<W>, MpcError> {
         match self.held.get(&value) {
-            Some(Held::Network(trainer)) => Ok(&trainer.network),
+            Some(Held::Network(trainer)) => Ok(trainer),
             _ => Err(missing("network", value)),
         }
+    }
+
+    fn network(&self, value: Value) -> Result<&Network<W>, MpcError> {
+        Ok(&self.trainer(value)?.network)
     }
 
     /// The network itself, taken out while tensors are used beside it.
@@ -153,6 +157,14 @@ impl<W: Word> Machine<W> {
                 labels,
                 loss,
             } => loss.mean(protocol, self.tensor(*results)?, self.tensor(*labels)?)?,
+            Statement::OptimizerState { network, optimizer } => {
+                self.trainer(*network)?.state(&*protocol, *optimizer)?
+            }
+            Statement::Resume(resume) => {
+                let state = self.tensor(resume.state)?.clone();
+                return self
+                    .with_network(resume.network, |_, trainer| trainer.resume(resume, &state));
+            }
             Statement::Weights { network } => train::weights(self.network(*network)?)?,
             Statement::Parameter { network, index } => {
                 let parameters = self.network(*network)?.parameters();

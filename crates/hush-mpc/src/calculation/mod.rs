@@ -39,7 +39,7 @@ pub use machine::{Machine, Steps, check_fixed};
 pub use operation::Operation;
 pub use scope::Scope;
 pub use statement::{
-    CalculationLiteral, Fit, KeptLiteral, NetworkSpec, OutputLiteral, Statement, Value,
+    CalculationLiteral, Fit, KeptLiteral, NetworkSpec, OutputLiteral, Resume, Statement, Value,
 };
 
 /// A tensor that enters or leaves a calculation.

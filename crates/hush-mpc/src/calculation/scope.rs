@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::MpcError;
 use crate::calculation::shape::result_shape;
 use crate::calculation::{Fit, NetworkSpec, Statement, Value, layer};
-use crate::training::OptimizerSpec;
+use crate::training::{OptimizerSpec, TRAINED};
 
 /// Most elements of one tensor.
 pub(super) const ELEMENTS_MOST: usize = 1 << 28;
@@ -34,6 +34,8 @@ pub(super) struct NetworkShape {
     pub(super) output: Vec<usize>,
     /// Of all weights and biases.
     pub(super) parameters: Vec<Vec<usize>>,
+    /// Elements of those that a training changes by gradients.
+    pub(super) trained: usize,
     /// Elements between all layers, for one sample.
     pub(super) between: usize,
 }
@@ -137,6 +139,14 @@ impl Scope {
         Ok(&self.network(network)?.parameters)
     }
 
+    /// Elements of what gradients change in a network: weights and biases without running statistics.
+    ///
+    /// # Errors
+    /// If there is no network of that name.
+    pub fn trained(&self, network: Value) -> Result<usize, MpcError> {
+        Ok(self.network(network)?.trained)
+    }
+
     pub(super) fn network(&self, value: Value) -> Result<&NetworkShape, MpcError> {
         match self.known.get(&value) {
             Some(Known::Network(network)) => Ok(network),
@@ -236,6 +246,25 @@ impl Scope {
                 tensor(vec![1])
             }
             Statement::Weights { network } => tensor(vec![self.network(*network)?.weights()]),
+            Statement::OptimizerState { network, optimizer } => {
+                let network = self.network(*network)?;
+                rates(place, *optimizer, 0.0)?;
+                tensor(vec![state_elements(place, network, *optimizer)?])
+            }
+            Statement::Resume(resume) => {
+                let (network, shape) = (self.network(resume.network)?, self.shape(resume.state)?);
+                rates(place, resume.optimizer, resume.weight_decay)?;
+                let expected = state_elements(place, network, resume.optimizer)?;
+                if shape != [expected] {
+                    return refuse(
+                        place,
+                        format!(
+                            "the optimizer's state has {expected} elements, not shape {shape:?}"
+                        ),
+                    );
+                }
+                Ok(Known::Nothing)
+            }
             Statement::Parameter { network, index } => {
                 match self.network(*network)?.parameters.get(*index) {
                     Some(shape) => tensor(shape.clone()),
@@ -255,30 +284,48 @@ impl Scope {
         if network.parameters.is_empty() {
             return refuse("fit", "the network has no weights");
         }
-        let rate = match fit.optimizer {
-            OptimizerSpec::Sgd {
-                learning_rate,
-                momentum,
-            } => (0.0..1.0).contains(&momentum).then_some(learning_rate),
-            OptimizerSpec::Adam {
-                learning_rate,
-                betas: (first, second),
-                ..
-            } => ((0.0..1.0).contains(&first) && (0.0..1.0).contains(&second))
-                .then_some(learning_rate),
-        };
-        let fine = rate.is_some_and(|rate| (0.0..=1000.0).contains(&rate));
-        if !fine || !(0.0..=1.0).contains(&fit.weight_decay) {
-            return refuse(
-                "fit",
-                "learning rates are in 0..=1000, momentum and betas in 0..1, weight decay in 0..=1",
-            );
-        }
+        rates("fit", fit.optimizer, fit.weight_decay)?;
         if let Some(bound) = fit.stop_below {
             finite("fit", &[bound])?;
         }
         Ok(vec![if fit.losses { fit.epochs } else { 1 }])
     }
+}
+
+/// Whether an optimizer's numbers are such that it converges on anything at all.
+fn rates(place: &str, optimizer: OptimizerSpec, weight_decay: f64) -> Result<(), MpcError> {
+    let rate = match optimizer {
+        OptimizerSpec::Sgd {
+            learning_rate,
+            momentum,
+        } => (0.0..1.0).contains(&momentum).then_some(learning_rate),
+        OptimizerSpec::Adam {
+            learning_rate,
+            betas: (first, second),
+            ..
+        } => ((0.0..1.0).contains(&first) && (0.0..1.0).contains(&second)).then_some(learning_rate),
+    };
+    let fine = rate.is_some_and(|rate| (0.0..=1000.0).contains(&rate));
+    if !fine || !(0.0..=1.0).contains(&weight_decay) {
+        return refuse(
+            place,
+            "learning rates are in 0..=1000, momentum and betas in 0..1, weight decay in 0..=1",
+        );
+    }
+    Ok(())
+}
+
+/// Elements of what an optimizer keeps from step to step.
+fn state_elements(
+    place: &str,
+    network: &NetworkShape,
+    optimizer: OptimizerSpec,
+) -> Result<usize, MpcError> {
+    let count = elements(place, &[optimizer.slots().max(1), network.trained.max(1)])?;
+    if optimizer.slots() == 0 || network.trained == 0 {
+        return refuse(place, "this optimizer keeps nothing from step to step");
+    }
+    Ok(count)
 }
 
 fn same(place: &str, results: &[usize], labels: &[usize]) -> Result<(), MpcError> {
@@ -322,11 +369,13 @@ fn network(spec: &NetworkSpec) -> Result<NetworkShape, MpcError> {
     let mut between = elements(place, &spec.input)?;
     let mut shape = spec.input.clone();
     let mut all = Vec::new();
-    let mut weights = 0;
+    let (mut weights, mut trained) = (0, 0);
     for layer in &spec.layers {
         let (parameters, next) = layer::shapes(*layer, &shape)?;
-        for parameter in &parameters {
-            weights += elements(place, parameter)?;
+        for (index, parameter) in parameters.iter().enumerate() {
+            let count = elements(place, parameter)?;
+            weights += count;
+            trained += if index < TRAINED { count } else { 0 };
         }
         if weights > ELEMENTS_MOST {
             return refuse(place, "more than 2^28 weights");
@@ -339,6 +388,7 @@ fn network(spec: &NetworkSpec) -> Result<NetworkShape, MpcError> {
         input: spec.input.clone(),
         output: shape,
         parameters: all,
+        trained,
         between,
     })
 }

@@ -7,9 +7,11 @@ use crate::training::{LayerSpec, Loss, OptimizerSpec};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Value(pub u64);
 
-/// One step of a calculation; all defines a tensor but [`Statement::Network`] and [`Statement::SetWeights`].
+/// One step of a calculation; all defines a tensor but [`Statement::Network`], [`Statement::SetWeights`] and
+/// [`Statement::Resume`].
 ///
-/// A network is state: [`Statement::Fit`] and [`Statement::SetWeights`] change it, and what follows sees the change.
+/// A network is state: [`Statement::Fit`], [`Statement::SetWeights`] and [`Statement::Resume`] change it, and what
+/// follows sees the change.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Statement {
@@ -76,6 +78,16 @@ pub enum Statement {
         /// Which network.
         network: Value,
     },
+    /// What the optimizer of a network's last training keeps from step to step, as one vector: to be kept beside the
+    /// weights, for [`Statement::Resume`] and nothing else. Zeros if the last training had another optimizer.
+    OptimizerState {
+        /// Which network.
+        network: Value,
+        /// As in [`Fit::optimizer`].
+        optimizer: OptimizerSpec,
+    },
+    /// The next training of a network by this optimizer goes on from a state of [`Statement::OptimizerState`].
+    Resume(Resume),
     /// One weight or bias of a network, in its own shape.
     Parameter {
         /// Which network.
@@ -120,6 +132,21 @@ pub struct Fit {
     /// Ends the training after the epoch whose mean loss is below; the bit whether it is, is opened to all parties that
     /// compute after each epoch.
     pub stop_below: Option<f64>,
+}
+
+/// From where a training goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resume {
+    /// Which network.
+    pub network: Value,
+    /// One vector.
+    pub state: Value,
+    /// As in [`Fit::optimizer`].
+    pub optimizer: OptimizerSpec,
+    /// As in [`Fit::weight_decay`].
+    pub weight_decay: f64,
+    /// How many steps the optimizer took before.
+    pub steps: u32,
 }
 
 /// A value that is opened to one party and nobody else.
@@ -167,7 +194,10 @@ impl Statement {
             Self::Loss {
                 results, labels, ..
             } => vec![*results, *labels],
-            Self::Weights { network } | Self::Parameter { network, .. } => vec![*network],
+            Self::Resume(resume) => vec![resume.network, resume.state],
+            Self::Weights { network }
+            | Self::OptimizerState { network, .. }
+            | Self::Parameter { network, .. } => vec![*network],
         }
     }
 
@@ -184,6 +214,8 @@ impl Statement {
             Self::Predict { .. } => "predict",
             Self::Loss { .. } => "loss",
             Self::Weights { .. } => "weights",
+            Self::OptimizerState { .. } => "optimizer_state",
+            Self::Resume(_) => "resume",
             Self::Parameter { .. } => "parameter",
         }
     }

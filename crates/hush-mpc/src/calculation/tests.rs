@@ -135,6 +135,15 @@ pub(crate) fn everything() -> CalculationLiteral {
     fit(adam(true), binary, false, None);
     let weights = add(Statement::Weights { network });
     add(Statement::SetWeights { network, weights });
+    let optimizer = adam(true);
+    let state = add(Statement::OptimizerState { network, optimizer });
+    add(Statement::Resume(Resume {
+        network,
+        state,
+        optimizer,
+        weight_decay: 0.01,
+        steps: 4,
+    }));
     add(Statement::Parameter { network, index: 1 });
     let results = add(Statement::Predict { network, x });
     let loss = add(Statement::Loss {

@@ -2,8 +2,8 @@
 
 use hush_simd::words::Word;
 
-use crate::calculation::Fit;
 use crate::calculation::machine::Steps;
+use crate::calculation::{Fit, Resume};
 use crate::operations;
 use crate::training::{Network, Optimizer, OptimizerSpec};
 use crate::{MpcError, Parties, Protocol, Secret};
@@ -58,6 +58,27 @@ impl<W: Word> Trainer<W> {
         let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
         self.optimizer = None;
         self.network.set_parameters(&parameters)
+    }
+
+    /// What the optimizer keeps from step to step.
+    pub(super) fn state(
+        &self,
+        protocol: &dyn Protocol<W>,
+        wanted: OptimizerSpec,
+    ) -> Result<Secret<W>, MpcError> {
+        let last = match &self.optimizer {
+            Some((spec, _, optimizer)) if *spec == wanted => Some(optimizer),
+            _ => None,
+        };
+        let weights = self.network.trained();
+        Optimizer::state(wanted, last, protocol, weights, self.network.fixed())
+    }
+
+    pub(super) fn resume(&mut self, resume: &Resume, state: &Secret<W>) -> Result<(), MpcError> {
+        let (spec, decay) = (resume.optimizer, resume.weight_decay);
+        let optimizer = Optimizer::resume(spec, decay, state, resume.steps)?;
+        self.optimizer = Some((spec, decay, optimizer));
+        Ok(())
     }
 
     /// The losses of the epochs, or a single zero.

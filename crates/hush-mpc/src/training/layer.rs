@@ -2,10 +2,10 @@
 
 use hush_simd::words::Word;
 
-use super::Draw;
 use super::gradient::{input_gradient, kernel_gradient};
 use super::normalize::{BatchNorm, NormTrace};
 use super::pool::{self, PoolTrace};
+use super::{Draw, TRAINED};
 use crate::operations::{self, Convolution2d};
 use crate::{Bits, Fixed, MpcError, Protocol, Secret};
 
@@ -243,9 +243,16 @@ impl<W: Word> Layer<W> {
     }
 
     /// What gradients change: parameters without running statistics.
-    pub(super) fn trained(&mut self) -> Vec<&mut Secret<W>> {
+    pub(super) fn trained(&self) -> Vec<&Secret<W>> {
+        let mut parameters = self.parameters();
+        parameters.truncate(TRAINED);
+        parameters
+    }
+
+    /// As [`Layer::trained`].
+    pub(super) fn trained_mut(&mut self) -> Vec<&mut Secret<W>> {
         let mut parameters = self.parameters_mut();
-        parameters.truncate(2);
+        parameters.truncate(TRAINED);
         parameters
     }
 

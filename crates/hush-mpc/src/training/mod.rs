@@ -22,6 +22,9 @@ use hush_simd::words::Word;
 use crate::{Fixed, MpcError, Protocol, Secret};
 use layer::{Layer, Trace};
 
+/// Of a layer's parameters, how many come before running statistics, which no gradient changes.
+pub(crate) const TRAINED: usize = 2;
+
 /// Layers one after the other, with shared weights.
 pub struct Network<W> {
     layers: Vec<Layer<W>>,
@@ -62,6 +65,12 @@ impl<W: Word> Network<W> {
     /// The weights and biases of all layers, in order; running statistics of a normalisation behind its weights.
     pub fn parameters(&self) -> Vec<&Secret<W>> {
         self.layers.iter().flat_map(Layer::parameters).collect()
+    }
+
+    /// Elements of what gradients change: parameters without running statistics.
+    pub fn trained(&self) -> usize {
+        let tensors = self.layers.iter().flat_map(Layer::trained);
+        tensors.map(Secret::len).sum()
     }
 
     /// Replaces all weights and biases by others of the same shapes, such as loaded ones.
@@ -137,8 +146,11 @@ impl<W: Word> Network<W> {
         for (layer, trace) in self.layers.iter_mut().zip(&traces) {
             layer.absorb(protocol, trace)?;
         }
-        let parameters: Vec<&mut Secret<W>> =
-            self.layers.iter_mut().flat_map(Layer::trained).collect();
+        let parameters: Vec<&mut Secret<W>> = self
+            .layers
+            .iter_mut()
+            .flat_map(Layer::trained_mut)
+            .collect();
         optimizer.update(protocol, parameters, &gradients, batch)
     }
 

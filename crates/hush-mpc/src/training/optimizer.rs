@@ -33,6 +33,31 @@ pub enum OptimizerSpec {
     },
 }
 
+impl OptimizerSpec {
+    /// How many tensors of the size of the trained weights are kept from step to step.
+    pub fn slots(self) -> usize {
+        match self {
+            Self::Sgd { momentum: 0.0, .. } => 0,
+            Self::Sgd { .. } => 1,
+            Self::Adam { amsgrad, .. } => 2 + usize::from(amsgrad),
+        }
+    }
+
+    /// The type of what is kept at a place, for numbers of type `fixed`: Adam's means of scaled gradients are below 2^10,
+    /// their squares below 2^20.
+    fn slot(self, place: usize, fixed: Fixed) -> Fixed {
+        let integer_bits = match (self, place) {
+            (Self::Sgd { .. }, _) => fixed.integer_bits,
+            (Self::Adam { .. }, 0) => 10,
+            (Self::Adam { .. }, _) => 20,
+        };
+        Fixed {
+            integer_bits,
+            ..fixed
+        }
+    }
+}
+
 /// An optimiser with its shared state.
 pub struct Optimizer<W> {
     spec: OptimizerSpec,
@@ -54,19 +79,57 @@ impl<W: Word> Optimizer<W> {
         }
     }
 
-    /// The shared state, to be saved with the weights.
-    pub fn state(&self) -> &[Secret<W>] {
-        &self.state
+    /// With the state that [`Optimizer::state`] gave after so many steps.
+    ///
+    /// # Errors
+    /// If the vector does not divide into the optimizer's tensors.
+    pub fn resume(
+        spec: OptimizerSpec,
+        weight_decay: f64,
+        state: &Secret<W>,
+        steps: u32,
+    ) -> Result<Self, MpcError> {
+        let slots = spec.slots();
+        if slots == 0 || !state.len().is_multiple_of(slots) {
+            return Err(MpcError::Count {
+                what: "elements of the optimizer's state",
+                expected: slots,
+                found: state.len(),
+            });
+        }
+        let weights = state.len() / slots;
+        let slot = |place: usize| {
+            let words = state.share().slice(place * weights..(place + 1) * weights);
+            Secret::new(vec![weights], spec.slot(place, state.fixed()), words)
+        };
+        Ok(Self {
+            spec,
+            weight_decay,
+            state: (0..slots).map(slot).collect::<Result<_, _>>()?,
+            steps: i32::try_from(steps).unwrap_or(i32::MAX),
+        })
     }
 
-    /// Goes on from a saved state after so many steps.
-    pub fn resume(&mut self, state: Vec<Secret<W>>, steps: i32) {
-        (self.state, self.steps) = (state, steps);
-    }
-
-    /// Steps taken so far.
-    pub fn steps(&self) -> i32 {
-        self.steps
+    /// The shared state as one vector, to be kept with `weights` trained weights of type `fixed`: zeros before the first
+    /// step. Its type is theirs, but only [`Optimizer::resume`] knows how large the numbers in it are.
+    ///
+    /// # Errors
+    /// If the optimizer keeps nothing from step to step.
+    pub fn state(
+        spec: OptimizerSpec,
+        optimizer: Option<&Self>,
+        protocol: &dyn Protocol<W>,
+        weights: usize,
+        fixed: Fixed,
+    ) -> Result<Secret<W>, MpcError> {
+        let parts = optimizer.map_or(&[][..], |optimizer| &optimizer.state);
+        if parts.is_empty() {
+            let count = spec.slots() * weights;
+            return Secret::public(protocol, &[count], fixed, &vec![0.0; count]);
+        }
+        let parts: Vec<&Share<W>> = parts.iter().map(Secret::share).collect();
+        let joined = Share::concatenate(&parts);
+        Secret::new(vec![joined.len()], fixed, joined)
     }
 
     /// Changes the parameters by gradients that are sums over a batch.
@@ -164,15 +227,7 @@ impl<W: Word> Optimizer<W> {
         amsgrad: bool,
     ) -> Result<Secret<W>, MpcError> {
         let fixed = gradient.fixed();
-        // Means of scaled gradients below 2^10, squares below 2^20.
-        let small = Fixed {
-            integer_bits: 10,
-            ..fixed
-        };
-        let wide = Fixed {
-            integer_bits: 20,
-            ..fixed
-        };
+        let [small, wide] = [0, 1].map(|place| self.spec.slot(place, fixed));
         let mean =
             operations::multiply_public(protocol, gradient, &[ADAM_SCALE as f64 / batch as f64])?;
         let mean = mean.with_share(small, mean.share().clone());

@@ -227,4 +227,8 @@ impl Inner {
         let scope = lock(&self.scope);
         Ok(scope.1.parameters(network).map_err(Failure::from)?.to_vec())
     }
+
+    pub(super) fn trained(&self, network: Value) -> Result<usize, Failure> {
+        lock(&self.scope).1.trained(network).map_err(Failure::from)
+    }
 }

@@ -11,8 +11,9 @@ mod session;
 mod world;
 
 pub(crate) use network::{
-    network_fit, network_loss, network_parameters, network_predict, network_set_weights,
-    network_weight_count, network_weights, new_network,
+    network_fit, network_loss, network_parameters, network_predict, network_resume,
+    network_set_weights, network_state, network_state_count, network_weight_count, network_weights,
+    new_network,
 };
 pub(crate) use predict::predict_on_shares;
 pub(crate) use session::calculate_on_shares;

@@ -1,7 +1,7 @@
 //! Networks and their training, as statements.
 
-use hush_mpc::calculation::{Fit, NetworkSpec, Statement, layer_of, loss_of, optimizer_of};
-use hush_mpc::training::LayerSpec;
+use hush_mpc::calculation::{Fit, NetworkSpec, Resume, Statement, layer_of, loss_of, optimizer_of};
+use hush_mpc::training::{LayerSpec, OptimizerSpec};
 use pyo3::prelude::*;
 
 use super::world::{SecretHandle, World};
@@ -41,6 +41,15 @@ pub(crate) fn new_network(
     Ok(world.inner.state(py, Statement::Network(spec), None)?.0)
 }
 
+/// An optimizer by its name and its numbers, the weight decay behind them.
+fn optimizer_and_decay(name: &str, numbers: &[f64]) -> PyResult<(OptimizerSpec, f64)> {
+    let Some((&weight_decay, numbers)) = numbers.split_last() else {
+        return Err(Failure::new("the optimizer has no numbers").into());
+    };
+    let optimizer = optimizer_of(name, numbers).map_err(Failure::from)?;
+    Ok((optimizer, weight_decay))
+}
+
 /// Trains; gives the losses, and how many steps were taken, if that is known.
 #[pyfunction]
 #[pyo3(signature = (world, network, x, labels, training, progress=None))]
@@ -54,16 +63,14 @@ pub(crate) fn network_fit(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(SecretHandle, usize)> {
     let (loss, sigmoid, optimizer, numbers, batch, epochs, losses, stop_below) = training;
-    let Some((&weight_decay, numbers)) = numbers.split_last() else {
-        return Err(Failure::new("the optimizer has no numbers").into());
-    };
+    let (optimizer, weight_decay) = optimizer_and_decay(&optimizer, &numbers)?;
     let values = world.inner.values(&[network, x, labels])?;
     let fit = Fit {
         network: values[0],
         x: values[1],
         labels: values[2],
         loss: loss_of(&loss, &sigmoid).map_err(Failure::from)?,
-        optimizer: optimizer_of(&optimizer, numbers).map_err(Failure::from)?,
+        optimizer,
         weight_decay,
         batch,
         epochs,
@@ -162,6 +169,59 @@ pub(crate) fn network_set_weights(
         network: values[0],
         weights: values[1],
     };
+    world.inner.state(py, statement, None)?;
+    Ok(())
+}
+
+/// What the optimizer keeps from step to step, as one vector.
+#[pyfunction]
+pub(crate) fn network_state(
+    world: &World,
+    py: Python<'_>,
+    network: &SecretHandle,
+    optimizer: &str,
+    numbers: Vec<f64>,
+) -> PyResult<SecretHandle> {
+    let statement = Statement::OptimizerState {
+        network: world.inner.values(&[network])?[0],
+        optimizer: optimizer_and_decay(optimizer, &numbers)?.0,
+    };
+    Ok(world.inner.state(py, statement, None)?.0)
+}
+
+/// Elements of what an optimizer keeps from step to step.
+#[pyfunction]
+pub(crate) fn network_state_count(
+    world: &World,
+    network: &SecretHandle,
+    optimizer: &str,
+    numbers: Vec<f64>,
+) -> PyResult<usize> {
+    let network = world.inner.values(&[network])?[0];
+    let (optimizer, _) = optimizer_and_decay(optimizer, &numbers)?;
+    Ok(optimizer.slots() * world.inner.trained(network)?)
+}
+
+/// The next training goes on from such a vector, after so many steps.
+#[pyfunction]
+pub(crate) fn network_resume(
+    world: &World,
+    py: Python<'_>,
+    network: &SecretHandle,
+    state: &SecretHandle,
+    optimizer: &str,
+    numbers: Vec<f64>,
+    steps: u32,
+) -> PyResult<()> {
+    let values = world.inner.values(&[network, state])?;
+    let (optimizer, weight_decay) = optimizer_and_decay(optimizer, &numbers)?;
+    let statement = Statement::Resume(Resume {
+        network: values[0],
+        state: values[1],
+        optimizer,
+        weight_decay,
+        steps,
+    });
     world.inner.state(py, statement, None)?;
     Ok(())
 }
