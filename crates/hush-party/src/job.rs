@@ -227,6 +227,7 @@ impl Job {
         Ok(())
     }
 
+    /// Its bytes, as its parties are sent them and as their agreement names it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let l = &self.literal;
         let tensor = |name: &String, elements, party: &String| JobTensorV1 {
