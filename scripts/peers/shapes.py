@@ -2,8 +2,8 @@
 import numpy as np
 
 WORKS = ["matmul512", "mul1m", "relu1m", "cmp1m", "mlp1", "mlp128", "lenet1", "lr"]
-# What only this library runs: Pond, and a step of training network A.
-OWN_WORKS = ["mlp1-pond", "network-a"]
+# What only this library runs: Pond, a step of training network A, and the set-up of a session.
+OWN_WORKS = ["mlp1-pond", "network-a", "session"]
 # Rows of a batch and passes of logistic regression; its data is the breast-cancer file of the examples.
 BATCH, EPOCHS, RATE = 64, 10, 0.1
 

@@ -1,7 +1,8 @@
 //! Times computations on shares with three processes over mutual TLS on loopback:
 //! `processes RUNS WORK… [--latency MS] [--rate MBIT]`, where WORK is `matmul512`, `mul1m`, `relu1m`, `relu1m33`, `cmp1m`,
-//! `network-a` (a step of training 784-128-128-10 on 128 samples), or `lr`, `mlp1`, `mlp128`, `lenet1`, `mlp1-pond` with data
-//! and networks in the folder `HUSH_DATA`. All by ABY3, `mlp1-pond` by Pond.
+//! `network-a` (a step of training 784-128-128-10 on 128 samples), `session` (connections, seeds and agreement), or `lr`,
+//! `mlp1`, `mlp128`, `lenet1`, `mlp1-pond` with data and networks in the folder `HUSH_DATA`. All by ABY3, `mlp1-pond` by
+//! Pond.
 //!
 //! Prints one JSON object for each work: all times, bytes of all parties, rounds and the largest error against floats.
 //! With a latency or rate, connections go through a proxy.
@@ -13,13 +14,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hush_mpc::Protocol;
 use hush_mpc::link::tls::{Acceptor, Fingerprint, Peer, Timing, TlsIdentity, TlsLink};
 use hush_mpc::protocol::pond::Pond;
 use hush_mpc::protocol::rep3::Rep3;
+use hush_mpc::{Cost, Protocol};
 use hush_testkit::{Line, WideArea};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use work::Measured;
 use zeroize::Zeroizing;
 
 fn main() {
@@ -145,26 +147,42 @@ fn party(arguments: &[String]) {
     let fingerprints: Vec<Fingerprint> = peers.iter().map(|peer| peer.fingerprint).collect();
     let address = address.parse().expect("an address");
     let acceptor = Acceptor::listen(address, &identity, &fingerprints).expect("it listens");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let link = TlsLink::connect(
-        party,
-        &peers,
-        &identity,
-        &acceptor,
-        &[7; 32],
-        Timing::default(),
-        deadline,
-    )
-    .expect("all parties connect");
     let mut random = ChaCha20Rng::from_os_rng();
-    let link = Box::new(link);
-    let mut protocol: Box<dyn Protocol<u64>> = if work.ends_with("-pond") {
-        Box::new(Pond::establish(link, b"processes", &mut random).expect("all parties agree"))
-    } else {
-        Box::new(Rep3::establish(link, b"processes", &mut random).expect("all parties agree"))
+    let mut session = |number: u8| -> Box<dyn Protocol<u64>> {
+        let link = TlsLink::connect(
+            party,
+            &peers,
+            &identity,
+            &acceptor,
+            &[number; 32],
+            Timing::default(),
+            Instant::now() + Duration::from_secs(20),
+        )
+        .expect("all parties connect");
+        let link = Box::new(link);
+        if work.ends_with("-pond") {
+            Box::new(Pond::establish(link, b"processes", &mut random).expect("all parties agree"))
+        } else {
+            Box::new(Rep3::establish(link, b"processes", &mut random).expect("all parties agree"))
+        }
     };
     let runs = runs.parse().expect("a number of runs");
-    let measured = work::run(work, runs, &mut *protocol);
+    // The first session brings the parties together.
+    let mut protocol = session(0);
+    let measured = if work == "session" {
+        let timed = |number: usize| {
+            let begun = Instant::now();
+            session(number as u8 + 1);
+            begun.elapsed().as_secs_f64()
+        };
+        Measured {
+            seconds: (0..runs).map(timed).collect(),
+            cost: Cost::default(),
+            largest_error: 0.0,
+        }
+    } else {
+        work::run(work, runs, &mut *protocol)
+    };
     let times: Vec<String> = measured.seconds.iter().map(f64::to_string).collect();
     println!(
         "{} {} {} {}",
