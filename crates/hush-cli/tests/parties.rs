@@ -219,13 +219,13 @@ fn a_server_that_is_killed_ends_the_session_for_everybody_by_its_name() {
     all.push(("client", CLIENT, false));
     parties(&sandbox, &all);
     for name in servers {
-        let policy = "[[allow]]\nreveals = { \"*\" = [\"client\"] }\n";
+        let policy = "[[allow]]\nprogram = \"breast_cancer_mlp_sigmoid\"\nreveals = { \"*\" = [\"client\"] }\n";
         sandbox.write(&format!("{name}.policy.toml"), policy.as_bytes());
     }
     let party = |name| start(&sandbox, &["party"], name, &[]);
     let mut running = Running(servers.map(party).into());
     // Enough samples that the session lasts.
-    let rows = 60_000;
+    let rows = 120_000;
     let values: Vec<f32> = (0..rows * 30).map(|i| (i as f32 * 0.73).sin()).collect();
     let shape = format!("({rows}, 30)");
     sandbox.write_npy("x.npy", "<f4", &shape, &floats(&values));
@@ -247,7 +247,7 @@ fn a_server_that_is_killed_ends_the_session_for_everybody_by_its_name() {
         assert!(begun.elapsed() < Duration::from_secs(60), "no session");
         std::thread::sleep(Duration::from_millis(5));
     }
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1200));
     running.0[1].kill().unwrap();
     running.0[1].wait().unwrap();
 
