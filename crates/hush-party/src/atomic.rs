@@ -33,9 +33,5 @@ pub(crate) fn write(
         std::fs::File::open(folder)?.sync_all()?;
         Ok(())
     };
-    written().map_err(|source| PartyError::File {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
+    written().map_err(PartyError::file("write", path))
 }

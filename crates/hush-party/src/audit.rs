@@ -24,11 +24,7 @@ impl AuditLog {
     /// If it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, PartyError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|source| PartyError::File {
-            action: "open",
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = file.map_err(PartyError::file("open", path))?;
         Ok(Self {
             file: Some(Mutex::new(file)),
             path: path.to_owned(),
@@ -60,11 +56,7 @@ impl AuditLog {
         let mut file = file.lock().unwrap_or_else(|poison| poison.into_inner());
         file.write_all(line.as_bytes())
             .and_then(|()| file.sync_data())
-            .map_err(|source| PartyError::File {
-                action: "write",
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(PartyError::file("write", &self.path))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong between parties.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hush_mpc::link::LinkError;
 use hush_mpc::link::tls::StreamError;
@@ -183,6 +183,23 @@ impl PartyError {
             | Self::Connection { .. }
             | Self::Link(_) => (Kind::Ended, self.to_string()),
             _ => (Kind::Failed, self.to_string()),
+        }
+    }
+
+    /// A file with which `action` did not succeed.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::File {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A file with something else in it, for a reason in words.
+    pub(crate) fn malformed(path: &Path) -> impl Fn(String) -> Self {
+        move |reason| Self::Malformed {
+            path: path.to_owned(),
+            reason,
         }
     }
 

@@ -45,15 +45,7 @@ impl Identity {
     /// # Errors
     /// If a file is there already or cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), PartyError> {
-        let file = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| PartyError::File {
-                action,
-                path,
-                source,
-            }
-        };
-        std::fs::create_dir_all(folder).map_err(file("create", folder))?;
+        std::fs::create_dir_all(folder).map_err(PartyError::file("create", folder))?;
         for (name, label, bytes, secret) in [
             (KEY, "PRIVATE KEY", self.key.as_slice(), true),
             (CERTIFICATE, "CERTIFICATE", &self.certificate, false),
@@ -71,7 +63,7 @@ impl Identity {
             options
                 .open(&path)
                 .and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(file("write", &path))?;
+                .map_err(PartyError::file("write", &path))?;
         }
         Ok(())
     }
@@ -83,11 +75,7 @@ impl Identity {
     pub fn load(folder: &Path) -> Result<Self, PartyError> {
         let read = |name: &str, label| {
             let path: PathBuf = folder.join(name);
-            let text = std::fs::read_to_string(&path).map_err(|source| PartyError::File {
-                action: "read",
-                path: path.clone(),
-                source,
-            })?;
+            let text = std::fs::read_to_string(&path).map_err(PartyError::file("read", &path))?;
             let text = Zeroizing::new(text);
             unpem(label, &text).ok_or(PartyError::Malformed {
                 path,

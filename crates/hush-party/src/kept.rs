@@ -49,11 +49,7 @@ impl KeptShares {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder
             .create(&self.folder)
-            .map_err(|source| PartyError::File {
-                action: "create",
-                path: self.folder.clone(),
-                source,
-            })?;
+            .map_err(PartyError::file("create", &self.folder))?;
         let header = message_bytes(&stored.header).expect("strings and numbers are serialized");
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());

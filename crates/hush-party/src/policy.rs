@@ -124,16 +124,9 @@ impl Policy {
     /// # Errors
     /// Names the file and the field at fault.
     pub fn load(path: &Path) -> Result<Self, PartyError> {
-        let text = std::fs::read_to_string(path).map_err(|source| PartyError::File {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(PartyError::file("read", path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        Self::parse(&text, folder).map_err(|reason| PartyError::Malformed {
-            path: path.to_owned(),
-            reason,
-        })
+        Self::parse(&text, folder).map_err(PartyError::malformed(path))
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, String> {

@@ -119,17 +119,10 @@ impl Configuration {
     /// # Errors
     /// Names the file and the field at fault.
     pub fn load(path: &Path) -> Result<Self, PartyError> {
-        let text = std::fs::read_to_string(path).map_err(|source| PartyError::File {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(PartyError::file("read", path))?;
         file::parse(&text)
             .and_then(Self::new)
-            .map_err(|reason| PartyError::Malformed {
-                path: path.to_owned(),
-                reason,
-            })
+            .map_err(PartyError::malformed(path))
     }
 
     /// The file that [`Configuration::load`] reads.
