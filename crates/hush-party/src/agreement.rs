@@ -55,14 +55,6 @@ impl Agreement {
         let named: [u8; 32] = texts(&[job.kind(), job.name(), job.version()]);
         program.update(&named);
         let servers: Vec<&str> = l.servers.iter().map(String::as_str).collect();
-        let inputs = l
-            .inputs
-            .iter()
-            .map(|input| (&input.name, input.elements, &input.owner));
-        let outputs = l
-            .outputs
-            .iter()
-            .map(|output| (&output.name, output.elements, &output.receiver));
         let (reads, keeps) = ("reads".to_owned(), "keeps".to_owned());
         let kept = l.reads.iter().map(|kept| (kept, &reads));
         let kept = kept.chain(l.keeps.iter().map(|kept| (kept, &keeps)));
@@ -75,8 +67,8 @@ impl Agreement {
             numbers(&[l.integer_bits, l.fraction_bits]),
             *job.roster(),
             texts(&servers),
-            tensors(inputs.collect()),
-            tensors(outputs.collect()),
+            tensors(l.given().collect()),
+            tensors(l.revealed().collect()),
             tensors(kept.collect()),
             texts(&l.opens.iter().map(String::as_str).collect::<Vec<_>>()),
             blake3::hash(nonces.as_flattened()).into(),

@@ -94,6 +94,20 @@ pub struct JobLiteral {
     pub opens: Vec<String>,
 }
 
+impl JobLiteral {
+    /// Name, elements and owner of each input.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&String, u64, &String)> {
+        let inputs = self.inputs.iter();
+        inputs.map(|input| (&input.name, input.elements, &input.owner))
+    }
+
+    /// Name, elements and receiver of each output.
+    pub(crate) fn revealed(&self) -> impl Iterator<Item = (&String, u64, &String)> {
+        let outputs = self.outputs.iter();
+        outputs.map(|output| (&output.name, output.elements, &output.receiver))
+    }
+}
+
 /// A checked job. What servers compute on and what they learn of it: everything here is public among the parties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -172,16 +186,8 @@ impl Job {
         configuration.party(&l.proposer)?;
         let owners = [Role::InputProvider, Role::ModelOwner, Role::DataOwner];
         let receivers = [Role::ResultReceiver, Role::ModelOwner];
-        let inputs = l
-            .inputs
-            .iter()
-            .map(|input| (&input.name, input.elements, &input.owner));
-        let outputs = l
-            .outputs
-            .iter()
-            .map(|output| (&output.name, output.elements, &output.receiver));
-        self.check_tensors("inputs", inputs.collect(), &owners, configuration)?;
-        self.check_tensors("outputs", outputs.collect(), &receivers, configuration)?;
+        self.check_tensors("inputs", l.given().collect(), &owners, configuration)?;
+        self.check_tensors("outputs", l.revealed().collect(), &receivers, configuration)?;
         check_kept("reads", &l.reads)?;
         check_kept("keeps", &l.keeps)?;
         let long = |text: &String| text.len() > TEXT_MOST;
@@ -230,7 +236,7 @@ impl Job {
     /// Its bytes, as its parties are sent them and as their agreement names it.
     pub fn to_bytes(&self) -> Vec<u8> {
         let l = &self.literal;
-        let tensor = |name: &String, elements, party: &String| JobTensorV1 {
+        let tensor = |(name, elements, party): (&String, u64, &String)| JobTensorV1 {
             name: name.clone(),
             elements,
             party: party.clone(),
@@ -256,16 +262,8 @@ impl Job {
             roster: self.roster,
             proposer: l.proposer.clone(),
             servers: l.servers.clone(),
-            inputs: l
-                .inputs
-                .iter()
-                .map(|input| tensor(&input.name, input.elements, &input.owner))
-                .collect(),
-            outputs: l
-                .outputs
-                .iter()
-                .map(|output| tensor(&output.name, output.elements, &output.receiver))
-                .collect(),
+            inputs: l.given().map(tensor).collect(),
+            outputs: l.revealed().map(tensor).collect(),
             reads: kept(&l.reads),
             keeps: kept(&l.keeps),
             opens: l.opens.clone(),
