@@ -11,7 +11,7 @@ use crate::job::{Input, Job, JobLiteral, Kept, Output, Program};
 use crate::npy;
 use crate::protocol::ProtocolName;
 use crate::report::Recorder;
-use crate::runner::{Computed, Runner, Work};
+use crate::runner::{Computed, Runner, Work, expect_kind, missing};
 use crate::served::KeptModel;
 use crate::words::{Words, parts_of};
 
@@ -165,21 +165,13 @@ pub struct Calculations;
 
 impl Runner for Calculations {
     fn check(&self, job: &Job, program: &[u8]) -> Result<(), String> {
-        if job.kind() != KIND {
-            return Err(format!(
-                "this party runs no programs of kind {}",
-                job.kind()
-            ));
-        }
+        expect_kind(job, KIND)?;
         Computation::of_job(job, program).map(|_| ())
     }
 
     fn run(&self, work: Work<'_>) -> Result<Computed, MpcError> {
-        let refused = |reason: String| MpcError::Node {
-            node: work.job.name().to_owned(),
-            reason,
-        };
-        let own = Computation::of_job(work.job, work.program).map_err(refused)?;
+        let own = Computation::of_job(work.job, work.program);
+        let own = own.map_err(|reason| work.refused(reason))?;
         match own.ring_bits {
             128 => calculate::<u128>(&own, work),
             _ => calculate::<u64>(&own, work),
@@ -194,13 +186,8 @@ impl Runner for Calculations {
         file: &Path,
     ) -> Result<Words, String> {
         let own = Computation::of_job(job, program)?;
-        let found = own.calculation.inputs().iter();
-        let tensor = found
-            .clone()
-            .find(|tensor| tensor.name == input)
-            .ok_or_else(|| format!("the program has no input {input}"))?;
-        let words = own.words(&npy::read(file, &tensor.shape)?);
-        words.map_err(|error| format!("{}: {error}", file.display()))
+        let tensor = tensor(own.calculation.inputs(), "input", input)?;
+        npy::read_words(file, &tensor.shape, |numbers| own.words(numbers))
     }
 
     fn write_output(
@@ -212,10 +199,7 @@ impl Runner for Calculations {
         file: &Path,
     ) -> Result<(), String> {
         let own = Computation::of_job(job, program)?;
-        let mut found = own.calculation.outputs().iter();
-        let tensor = found
-            .find(|tensor| tensor.name == output)
-            .ok_or_else(|| format!("the program has no output {output}"))?;
+        let tensor = tensor(own.calculation.outputs(), "output", output)?;
         let written = npy::write(file, &tensor.shape, &own.numbers(words));
         written.map_err(|error| error.to_string())
     }
@@ -263,6 +247,11 @@ impl Runner for Calculations {
             false => Err(other()),
         }
     }
+}
+
+fn tensor<'a>(tensors: &'a [Tensor], what: &str, name: &str) -> Result<&'a Tensor, String> {
+    let found = tensors.iter().find(|tensor| tensor.name == name);
+    found.ok_or_else(|| missing(what, name))
 }
 
 fn calculate<W: Word>(own: &Computation, work: Work<'_>) -> Result<Computed, MpcError> {

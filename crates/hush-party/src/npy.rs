@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::PartyError;
+use hush_mpc::MpcError;
+
 use crate::atomic;
+use crate::{PartyError, Words};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longest header that is read.
@@ -15,7 +17,7 @@ const HEADER_MOST: usize = 1 << 16;
 ///
 /// # Errors
 /// Says in words what is wrong, with the file and both shapes.
-pub(crate) fn read(path: &Path, shape: &[usize]) -> Result<Vec<f64>, String> {
+fn read(path: &Path, shape: &[usize]) -> Result<Vec<f64>, String> {
     let fail = |reason: String| format!("{}: {reason}", path.display());
     let system = |error: std::io::Error| fail(format!("cannot be read: {error}"));
     let mut file = File::open(path).map_err(system)?;
@@ -74,6 +76,19 @@ pub(crate) fn read(path: &Path, shape: &[usize]) -> Result<Vec<f64>, String> {
         false => f64::from(f32::from_le_bytes(bytes.try_into().expect("four bytes"))),
     });
     Ok(numbers.collect())
+}
+
+/// Reads an array of exactly this shape as the words that `encode` makes of it.
+///
+/// # Errors
+/// As [`read`], or if `encode` refuses a number.
+pub(crate) fn read_words(
+    path: &Path,
+    shape: &[usize],
+    encode: impl FnOnce(&[f64]) -> Result<Words, MpcError>,
+) -> Result<Words, String> {
+    let numbers = read(path, shape)?;
+    encode(&numbers).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Writes an array of float64, whole or not at all, readable by its owner only.

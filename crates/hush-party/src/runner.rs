@@ -90,6 +90,14 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// A program that cannot be run, for a reason in words.
+    pub(crate) fn refused(&self, reason: String) -> MpcError {
+        MpcError::Node {
+            node: self.job.name().to_owned(),
+            reason,
+        }
+    }
+
     /// This party's shares of all inputs, then of all that was kept.
     pub(crate) fn shares<W: Word>(&self) -> Vec<Share<W>> {
         let JobLiteral { inputs, reads, .. } = self.job.literal();
@@ -117,6 +125,19 @@ pub struct Computed {
 pub trait Observer {
     /// `done` of `total` steps are done; the next one is called `label`.
     fn progress(&mut self, done: u64, total: u64, label: &str);
+}
+
+/// Refuses jobs of other kinds than a runner's own.
+pub(crate) fn expect_kind(job: &Job, own: &str) -> Result<(), String> {
+    match job.kind() {
+        kind if kind == own => Ok(()),
+        kind => Err(format!("this party runs no programs of kind {kind}")),
+    }
+}
+
+/// What is said where a program has no such input or output.
+pub(crate) fn missing(what: &str, name: &str) -> String {
+    format!("the program has no {what} {name}")
 }
 
 /// A link's failure, which is told with the names of parties.

@@ -10,7 +10,7 @@ use super::{KIND, Prediction, Task, WEIGHTS};
 use crate::job::Job;
 use crate::npy;
 use crate::report::Recorder;
-use crate::runner::{Computed, Runner, Work};
+use crate::runner::{Computed, Runner, Work, expect_kind, missing};
 use crate::words::{Words, parts_of};
 
 /// Runs predictions. `read_model` gives the graph behind a file, as the model's owner prepared it.
@@ -30,20 +30,12 @@ where
     F: Fn(&Path) -> Result<Graph, String> + Send + Sync,
 {
     fn check(&self, job: &Job, program: &[u8]) -> Result<(), String> {
-        if job.kind() != KIND {
-            return Err(format!(
-                "this party runs no programs of kind {}",
-                job.kind()
-            ));
-        }
+        expect_kind(job, KIND)?;
         Prediction::of_job(job, program)?.task_of(job).map(|_| ())
     }
 
     fn run(&self, work: Work<'_>) -> Result<Computed, MpcError> {
-        let refused = |reason: String| MpcError::Node {
-            node: work.job.name().to_owned(),
-            reason,
-        };
+        let refused = |reason: String| work.refused(reason);
         let prediction = Prediction::of_job(work.job, work.program).map_err(refused)?;
         match prediction.task_of(work.job).map_err(refused)? {
             // The shares of the weights are what is kept.
@@ -77,12 +69,10 @@ where
                 .value(graph.inputs()[position])
                 .shape
                 .with_batch(batch);
-            let numbers = npy::read(file, &shape)?;
-            let words = own.samples(position, &numbers);
-            return words.map_err(|error| format!("{}: {error}", file.display()));
+            return npy::read_words(file, &shape, |numbers| own.samples(position, numbers));
         }
         if input != WEIGHTS {
-            return Err(format!("the program has no input {input}"));
+            return Err(missing("input", input));
         }
         let graph = (self.read_model)(file)?;
         let prediction = Prediction::new(graph, own.plan.options().clone())
@@ -114,7 +104,7 @@ where
         };
         let graph = prediction.plan.graph();
         let found = graph.outputs().iter().find(|found| found.name == output);
-        let found = found.ok_or_else(|| format!("the program has no output {output}"))?;
+        let found = found.ok_or_else(|| missing("output", output))?;
         let shape = graph.value(found.value).shape.with_batch(batch);
         let written = npy::write(file, &shape, &prediction.numbers(words));
         written.map_err(|error| error.to_string())
