@@ -11,6 +11,12 @@ impl Parameters {
         Self(form_urlencoded::parse(text).into_owned().collect())
     }
 
+    /// What the query of an address says.
+    pub(crate) fn of(address: &str) -> Self {
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        Self::parse(query.as_bytes())
+    }
+
     /// The first value of a name; empty if there is none.
     pub(crate) fn text(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(own, _)| own == name);

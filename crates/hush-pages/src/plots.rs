@@ -27,7 +27,7 @@ pub(crate) async fn of_run(
     Path(id): Path<String>,
     visitor: Visitor,
 ) -> Response<Body> {
-    let query = parameters(&visitor);
+    let query = Parameters::of(&visitor.address);
     let curves = async {
         let keys = query.all("key");
         if keys.len() > MOST {
@@ -47,7 +47,7 @@ pub(crate) async fn of_run(
 
 /// Curves of one metric of several runs.
 pub(crate) async fn of_runs(State(pages): State<Pages>, visitor: Visitor) -> Response<Body> {
-    let query = parameters(&visitor);
+    let query = Parameters::of(&visitor.address);
     let curves = async {
         let (runs, key) = (query.all("run"), query.text("key"));
         if runs.len() > MOST {
@@ -61,16 +61,6 @@ pub(crate) async fn of_runs(State(pages): State<Pages>, visitor: Visitor) -> Res
         Ok(answer::json(&json!({ "curves": curves })))
     };
     or_failure(&visitor, curves.await)
-}
-
-fn parameters(visitor: &Visitor) -> Parameters {
-    Parameters::parse(
-        visitor
-            .address
-            .split_once('?')
-            .map_or("", |(_, query)| query)
-            .as_bytes(),
-    )
 }
 
 async fn history(

@@ -76,12 +76,8 @@ fn wanted(next: &str) -> &str {
 
 /// The page to sign in.
 pub(crate) async fn form(State(pages): State<Pages>, visitor: Visitor) -> Response<Body> {
-    let next = visitor
-        .address
-        .split_once('?')
-        .map_or("", |(_, query)| query);
-    let next = Parameters::parse(next.as_bytes()).text("next").to_owned();
-    show(&pages, &visitor, wanted(&next), None)
+    let query = Parameters::of(&visitor.address);
+    show(&pages, &visitor, wanted(query.text("next")), None)
 }
 
 fn show(pages: &Pages, visitor: &Visitor, next: &str, problem: Option<&str>) -> Response<Body> {
@@ -261,11 +257,7 @@ pub(crate) async fn from_issuer(
     headers: HeaderMap,
     visitor: Visitor,
 ) -> Response<Body> {
-    let query = visitor
-        .address
-        .split_once('?')
-        .map_or("", |(_, query)| query);
-    let query = Parameters::parse(query.as_bytes());
+    let query = Parameters::of(&visitor.address);
     let kept = cookie(&headers, FLOW_COOKIE).unwrap_or_default();
     let mut kept = kept.splitn(3, '.');
     let (state, verifier) = (

@@ -68,12 +68,7 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn read(experiment: &str, address: &str) -> Self {
-        let query = Parameters::parse(
-            address
-                .split_once('?')
-                .map_or("", |(_, query)| query)
-                .as_bytes(),
-        );
+        let query = Parameters::of(address);
         let chosen = query.has("columns");
         let columns = query.all("column");
         let mut columns: Vec<Column> = columns
