@@ -4,10 +4,7 @@ use maud::{Markup, html};
 
 /// Milliseconds since 1970.
 pub(crate) fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+    milliseconds(std::time::SystemTime::now())
 }
 
 /// Milliseconds since 1970 of a moment.
