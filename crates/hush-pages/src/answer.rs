@@ -40,6 +40,11 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// A form that asks for nothing that its page can do.
+    pub(crate) fn no_action() -> Self {
+        Self::invalid("the form does not say what to do")
+    }
+
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -148,6 +153,27 @@ pub(crate) fn failure(visitor: &Visitor, failure: &Failure) -> Response<Body> {
 /// An answer, or the page that says why there is none.
 pub(crate) fn or_failure(visitor: &Visitor, result: Result<Response<Body>>) -> Response<Body> {
     result.unwrap_or_else(|reason| self::failure(visitor, &reason))
+}
+
+/// A page, or the one that says why there is none.
+pub(crate) fn shown(visitor: &Visitor, result: Result<Markup>) -> Response<Body> {
+    let shown = result.map(|markup| page(visitor, StatusCode::OK, markup));
+    or_failure(visitor, shown)
+}
+
+/// A page of what a search found. A search that cannot be read is said on that page, beside the field that it stands in.
+pub(crate) fn searched<T>(
+    visitor: &Visitor,
+    found: Result<T>,
+    render: impl FnOnce(std::result::Result<&T, &str>) -> Markup,
+) -> Response<Body> {
+    match found {
+        Err(reason) if reason.status != StatusCode::BAD_REQUEST => failure(visitor, &reason),
+        found => {
+            let found = found.as_ref().map_err(|reason| reason.message.as_str());
+            page(visitor, StatusCode::OK, render(found))
+        }
+    }
 }
 
 /// JSON inside of a page, for scripts to read: nothing in it can end the element that holds it.

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::http::Response;
 use hush_tracking::wire::Run;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use crate::address::{self, Parameters, link};
-use crate::answer::{self, Failure, data, or_failure};
+use crate::answer::{self, Failure, data};
 use crate::assets::Asset;
 use crate::document::{Frame, Section, document};
 use crate::format::{ago, number, shorten};
+use crate::forms;
 use crate::pages::Pages;
-use crate::runs::{name, status, took};
+use crate::runs::{name, status, texts, took, values};
 use crate::visitor::Visitor;
 
 /// Runs that are compared at once.
@@ -26,13 +27,7 @@ const DRAWN: usize = 20;
 /// The page.
 pub(crate) async fn page(State(pages): State<Pages>, visitor: Visitor) -> Response<Body> {
     let shown = async {
-        let query = Parameters::parse(
-            visitor
-                .address
-                .split_once('?')
-                .map_or("", |(_, query)| query)
-                .as_bytes(),
-        );
+        let query = Parameters::of(&visitor.address);
         let mut seen = BTreeSet::new();
         let mut ids = query.all("run");
         ids.retain(|id| seen.insert(id.clone()));
@@ -45,13 +40,9 @@ pub(crate) async fn page(State(pages): State<Pages>, visitor: Visitor) -> Respon
         for id in &ids {
             runs.push(pages.tracking().run(visitor.caller()?, id).await?);
         }
-        Ok(answer::page(
-            &visitor,
-            StatusCode::OK,
-            render(&visitor, &runs),
-        ))
+        Ok(render(&visitor, &runs))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 fn render(visitor: &Visitor, runs: &[Run]) -> Markup {
@@ -103,21 +94,9 @@ fn render(visitor: &Visitor, runs: &[Run]) -> Markup {
 /// Everything about the runs that can be drawn.
 fn series(runs: &[Run]) -> Value {
     let run = |run: &Run| {
-        let metrics: BTreeMap<&str, f64> = run
-            .data
-            .metrics
-            .iter()
-            .map(|metric| (metric.key.as_str(), metric.value))
-            .collect();
-        let parameters: BTreeMap<&str, &str> = run
-            .data
-            .params
-            .iter()
-            .map(|tag| (tag.key.as_str(), tag.value.as_str()))
-            .collect();
         json!({
             "id": run.info.run_id, "name": name(run), "address": address::run(&run.info.run_id),
-            "metrics": metrics, "params": parameters,
+            "metrics": values(&run.data.metrics), "params": texts(&run.data.params),
         })
     };
     json!({ "runs": runs.iter().map(run).collect::<Vec<_>>() })
@@ -187,9 +166,7 @@ fn curves(runs: &[Run]) -> Markup {
                         label { "Metric " select data-overlay {
                             @for name in &names { option value=(name) selected[name == first] { (name) } }
                         } }
-                        label { "Against " select data-axis { option value="steps" { "step" } option value="elapsed" { "time since the start" } option value="times" { "clock" } } }
-                        label { "Smooth " input type="range" min="0" max="0.99" step="0.01" value="0" data-smooth; }
-                        label { input type="checkbox" data-logarithmic; " log scale" }
+                        (forms::drawing())
                     }
                 }
                 div.overlay { div.plot #overlay role="img" aria-label="Curves of the chosen metric, one a run" {} }

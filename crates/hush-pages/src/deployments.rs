@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 use hush_serving::{Identity, ModelState, ModelStatistics, ModelStatus, Outcome, Service, Stage};
 use maud::{Markup, html};
 
-use crate::answer::{self, or_failure};
+use crate::answer;
 use crate::document::{Frame, Section, code_block, document, fact};
 use crate::experiments::server;
 use crate::format::{bytes, grouped, latency, shorten};
@@ -108,10 +108,13 @@ pub(crate) async fn page(
             (Some(service), Some(identity)) => Some(collect(service, identity, pages.watch())),
             _ => None,
         };
-        let page = render(&visitor, deployments.as_deref(), &server(&pages, &headers));
-        Ok(answer::page(&visitor, StatusCode::OK, page))
+        Ok(render(
+            &visitor,
+            deployments.as_deref(),
+            &server(&pages, &headers),
+        ))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 /// A model that is served.

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::HOST;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 use hush_tracking::wire::{Experiment, Lifecycle, Page, View};
 use maud::{Markup, html};
 
@@ -11,6 +11,7 @@ use crate::address::{self, Parameters, link};
 use crate::answer::{self, Result, or_failure, see};
 use crate::document::{Frame, Section, code_block, command, document, token};
 use crate::format::{ago, shorten};
+use crate::forms;
 use crate::pages::Pages;
 use crate::visitor::{Submitted, Visitor};
 
@@ -27,12 +28,7 @@ struct Query {
 
 impl Query {
     fn read(address: &str) -> Self {
-        let query = Parameters::parse(
-            address
-                .split_once('?')
-                .map_or("", |(_, query)| query)
-                .as_bytes(),
-        );
+        let query = Parameters::of(address);
         Self {
             search: query.text("q").trim().to_owned(),
             deleted: query.text("view") == "deleted",
@@ -67,24 +63,11 @@ pub(crate) async fn list(
     visitor: Visitor,
 ) -> Response<Body> {
     let query = Query::read(&visitor.address);
+    let server = server(&pages, &headers);
     let found = find(&pages, &visitor, &query).await;
-    match found {
-        Ok(found) => answer::page(
-            &visitor,
-            StatusCode::OK,
-            render(&visitor, &query, Ok(&found), &server(&pages, &headers)),
-        ),
-        Err(failure) if failure.status == StatusCode::BAD_REQUEST => {
-            let page = render(
-                &visitor,
-                &query,
-                Err(&failure.message),
-                &server(&pages, &headers),
-            );
-            answer::page(&visitor, StatusCode::OK, page)
-        }
-        Err(failure) => answer::failure(&visitor, &failure),
-    }
+    answer::searched(&visitor, found, |found| {
+        render(&visitor, &query, found, &server)
+    })
 }
 
 async fn find(pages: &Pages, visitor: &Visitor, query: &Query) -> Result<Page<Experiment>> {
@@ -142,10 +125,7 @@ fn render(
             hx-trigger="input changed delay:250ms from:#search, submit, change" {
             input #search.search type="search" name="q" value=(query.search) placeholder="Search by name, or tags.team = 'imaging'"
                 aria-label="Search experiments" autocomplete="off" spellcheck="false" data-search;
-            div.choice role="group" aria-label="Which" {
-                label { input type="radio" name="view" value="" checked[!query.deleted]; span { "Active" } }
-                label { input type="radio" name="view" value="deleted" checked[query.deleted]; span { "Deleted" } }
-            }
+            (forms::view(query.deleted))
             noscript { button type="submit" { "Search" } }
         }
         div #found {

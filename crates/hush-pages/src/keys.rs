@@ -24,12 +24,9 @@ pub(crate) async fn page(
 ) -> Response<Body> {
     let shown = async {
         visitor.caller()?;
+        let server = server(&pages, &headers);
         let (Some(service), Some(identity)) = (pages.service(), &visitor.identity) else {
-            return Ok(answer::page(
-                &visitor,
-                StatusCode::OK,
-                render(&visitor, None, &server(&pages, &headers)),
-            ));
+            return Ok(render(&visitor, None, &server));
         };
         if !identity.has(Role::UploadKeys) {
             return Err(Failure::new(
@@ -39,10 +36,9 @@ pub(crate) async fn page(
         }
         let mut keys = service.keys().list(identity).await?;
         keys.sort_by_key(|key| std::cmp::Reverse(key.created));
-        let page = render(&visitor, Some(&keys), &server(&pages, &headers));
-        Ok(answer::page(&visitor, StatusCode::OK, page))
+        Ok(render(&visitor, Some(&keys), &server))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 fn render(visitor: &Visitor, keys: Option<&[KeyStatus]>, server: &str) -> Markup {

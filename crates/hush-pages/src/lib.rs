@@ -2,8 +2,8 @@
 //!
 //! Start reading at [`router`]: every page is a file named after what it shows (`experiments`, `runs`, `run`, `compare`,
 //! `models`, `deployments`, `keys`), whose route asks [`hush_tracking::Tracking`] or [`hush_serving::Service`] and hands what
-//! it got to a function that writes markup. `document` is the frame around all of them, `answer` the headers, `assets` the
-//! scripts and styles.
+//! it got to a function that writes markup. `document` is the frame around all of them, `forms` what several of them hold,
+//! `answer` the headers, `assets` the scripts and styles.
 //!
 //! Invariants:
 //! - whatever somebody wrote is text: templates escape, and no answer lets a browser run or load anything that is not ours;
@@ -26,6 +26,7 @@ mod door;
 mod experiments;
 mod files;
 mod format;
+mod forms;
 mod keys;
 mod models;
 mod pages;

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
+use axum::http::Response;
 use hush_tracking::wire::{Experiment, Lifecycle, Metric, Run, RunStatus, Tag};
 use hush_tracking::{LogBatch, RunChange};
 use maud::{Markup, html};
 
 use crate::address;
 use crate::answer::{self, Failure, Result, or_failure, see};
-use crate::document::{Frame, Section, document, fact, identifier, token};
+use crate::document::{Frame, Section, document, fact, identifier};
 use crate::format::{ago, grouped, number, shorten};
+use crate::forms;
 use crate::pages::Pages;
 use crate::plots::is_curve;
 use crate::runs::{name, status, took};
@@ -28,23 +29,22 @@ pub(crate) async fn page(
     visitor: Visitor,
 ) -> Response<Body> {
     let shown = async {
-        let caller = visitor.caller()?;
-        let run = pages.tracking().run(caller, &id).await?;
-        let experiment = pages
-            .tracking()
-            .experiment(caller, &run.info.experiment_id)
-            .await?;
+        let (run, experiment) = find(&pages, &visitor, &id).await?;
         let mut curves = Vec::with_capacity(run.data.metrics.len());
         for (index, metric) in run.data.metrics.iter().enumerate() {
             curves.push(index >= ASKED || is_curve(&pages, &visitor, &id, metric).await?);
         }
-        Ok(answer::page(
-            &visitor,
-            StatusCode::OK,
-            render(&visitor, &experiment, &run, &curves),
-        ))
+        Ok(render(&visitor, &experiment, &run, &curves))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
+}
+
+/// A run, and the experiment that it belongs to.
+pub(crate) async fn find(pages: &Pages, visitor: &Visitor, id: &str) -> Result<(Run, Experiment)> {
+    let (tracking, caller) = (pages.tracking(), visitor.caller()?);
+    let run = tracking.run(caller, id).await?;
+    let experiment = tracking.experiment(caller, &run.info.experiment_id).await?;
+    Ok((run, experiment))
 }
 
 /// The frame of a page about a run.
@@ -84,39 +84,15 @@ fn tag<'a>(run: &'a Run, key: &str) -> Option<&'a str> {
 }
 
 fn menu(visitor: &Visitor, run: &Run, here: &str) -> Markup {
-    let deleted = run.info.lifecycle_stage == Lifecycle::Deleted;
-    html! {
-        details.popover.right {
-            summary.button { "Edit" }
-            div.stack {
-                @if deleted {
-                    form method="post" action=(here) {
-                        (token(visitor))
-                        button.primary.block type="submit" name="do" value="restore" { "Restore" }
-                    }
-                } @else {
-                    form.stack method="post" action=(here) {
-                        (token(visitor))
-                        label for="name" { "Name" }
-                        input #name name="name" value=(run.info.run_name) required maxlength="250" autocomplete="off";
-                        button type="submit" name="do" value="rename" { "Rename" }
-                    }
-                    form.stack method="post" action=(here) {
-                        (token(visitor))
-                        label for="description" { "Description" }
-                        textarea #description name="description" rows="4" maxlength="5000" {
-                            (tag(run, "mlflow.note.content").unwrap_or_default())
-                        }
-                        button type="submit" name="do" value="describe" { "Save" }
-                    }
-                    form method="post" action=(here) data-confirm="Delete this run? It can be restored." {
-                        (token(visitor))
-                        button.danger.block type="submit" name="do" value="delete" { "Delete run" }
-                    }
-                }
-            }
-        }
+    if run.info.lifecycle_stage == Lifecycle::Deleted {
+        return forms::edit(forms::restore(visitor, here));
     }
+    let note = tag(run, "mlflow.note.content").unwrap_or_default();
+    forms::edit(html! {
+        (forms::rename(visitor, here, &run.info.run_name, 250))
+        (forms::describe(visitor, here, note))
+        (forms::delete(visitor, here, "run", "Delete this run? It can be restored."))
+    })
 }
 
 fn render(visitor: &Visitor, experiment: &Experiment, run: &Run, curves: &[bool]) -> Markup {
@@ -189,11 +165,7 @@ fn controls() -> Markup {
     html! {
         div.controls data-controls hidden {
             input type="search" placeholder="Find a metric" aria-label="Find a metric" data-find-chart data-search autocomplete="off";
-            label { "Against "
-                select data-axis { option value="steps" { "step" } option value="elapsed" { "time since the start" } option value="times" { "clock" } }
-            }
-            label { "Smooth " input type="range" min="0" max="0.99" step="0.01" value="0" data-smooth; }
-            label { input type="checkbox" data-logarithmic; " log scale" }
+            (forms::drawing())
         }
     }
 }
@@ -330,12 +302,7 @@ fn tags(visitor: &Visitor, run: &Run, here: &str) -> Markup {
             summary { h2 { "Tags" span.count { (own.len()) } } }
             @if !own.is_empty() { (pairs(&own)) }
             @if run.info.lifecycle_stage == Lifecycle::Active {
-                form.inline method="post" action=(here) {
-                    (token(visitor))
-                    input name="key" required maxlength="250" placeholder="name" aria-label="Name of the tag" autocomplete="off";
-                    input name="value" maxlength="5000" placeholder="value" aria-label="Value of the tag" autocomplete="off";
-                    button type="submit" name="do" value="tag" { "Set" }
-                }
+                (forms::tag(visitor, here))
             }
             @if !system.is_empty() { details { summary.quiet { "Set by clients" span.count { (system.len()) } } (pairs(&system)) } }
         }
@@ -391,7 +358,7 @@ pub(crate) async fn change(
                 return Ok(see(&address::experiment(&run.info.experiment_id)));
             }
             "restore" => tracking.delete_run(caller, &id, false).await?,
-            _ => return Err(Failure::invalid("the form does not say what to do")),
+            _ => return Err(Failure::no_action()),
         }
         Ok(see(&here))
     };

@@ -42,18 +42,17 @@ struct Place {
 
 impl Place {
     fn run(id: &str) -> Self {
-        let here = address::run(id);
-        Self {
-            holder: Holder::Run(id.to_owned()),
-            tree: format!("{here}/artifacts"),
-            raw: format!("{here}/file"),
-        }
+        Self::below(Holder::Run(id.to_owned()), &address::run(id))
     }
 
     fn logged_model(id: &str) -> Self {
-        let here = address::logged_model(id);
+        let holder = Holder::LoggedModel(id.to_owned());
+        Self::below(holder, &address::logged_model(id))
+    }
+
+    fn below(holder: Holder, here: &str) -> Self {
         Self {
-            holder: Holder::LoggedModel(id.to_owned()),
+            holder,
             tree: format!("{here}/artifacts"),
             raw: format!("{here}/file"),
         }
@@ -67,25 +66,16 @@ pub(crate) async fn of_run(
     visitor: Visitor,
 ) -> Response<Body> {
     let shown = async {
-        let caller = visitor.caller()?;
-        let run = pages.tracking().run(caller, &id).await?;
-        let experiment = pages
-            .tracking()
-            .experiment(caller, &run.info.experiment_id)
-            .await?;
+        let (run, experiment) = run::find(&pages, &visitor, &id).await?;
         let files = browse(&pages, &visitor, &Place::run(&id)).await?;
         let none = html! {
             p { "Log files with any MLflow client, inside of a run:" }
             (code_block("mlflow.log_artifact(\"plot.png\")\nmlflow.log_dict({\"classes\": 2}, \"about.json\")"))
         };
         let body = html! { (run::head(&visitor, &run, true)) (content(&files, &none)) };
-        Ok(answer::page(
-            &visitor,
-            StatusCode::OK,
-            document(&visitor, &run::frame(&experiment, &run), body),
-        ))
+        Ok(document(&visitor, &run::frame(&experiment, &run), body))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 /// Files of a logged model.
@@ -108,13 +98,9 @@ pub(crate) async fn of_logged_model(
         let none = html! { p { "The model has no files here." } };
         let body =
             html! { div.head { h1 { "Files of " (model.info.name) } } (content(&files, &none)) };
-        Ok(answer::page(
-            &visitor,
-            StatusCode::OK,
-            document(&visitor, &frame, body),
-        ))
+        Ok(document(&visitor, &frame, body))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 /// A folder on the way, with what is in it.
@@ -136,13 +122,7 @@ struct Files {
 }
 
 async fn browse(pages: &Pages, visitor: &Visitor, place: &Place) -> Result<Files> {
-    let query = Parameters::parse(
-        visitor
-            .address
-            .split_once('?')
-            .map_or("", |(_, query)| query)
-            .as_bytes(),
-    );
+    let query = Parameters::of(&visitor.address);
     let wanted = query.text("path").trim_matches('/').to_owned();
     let (tracking, caller) = (pages.tracking(), visitor.caller()?);
     let mut levels = Vec::new();
@@ -276,8 +256,7 @@ pub(crate) async fn run_file(
     Path(id): Path<String>,
     visitor: Visitor,
 ) -> Response<Body> {
-    let sent = send(&pages, &visitor, &Place::run(&id)).await;
-    or_failure(&visitor, sent)
+    send(&pages, &visitor, &Place::run(&id)).await
 }
 
 /// A file of a logged model as it is.
@@ -286,18 +265,15 @@ pub(crate) async fn logged_model_file(
     Path(id): Path<String>,
     visitor: Visitor,
 ) -> Response<Body> {
-    let sent = send(&pages, &visitor, &Place::logged_model(&id)).await;
-    or_failure(&visitor, sent)
+    send(&pages, &visitor, &Place::logged_model(&id)).await
 }
 
-async fn send(pages: &Pages, visitor: &Visitor, place: &Place) -> Result<Response<Body>> {
-    let query = Parameters::parse(
-        visitor
-            .address
-            .split_once('?')
-            .map_or("", |(_, query)| query)
-            .as_bytes(),
-    );
+async fn send(pages: &Pages, visitor: &Visitor, place: &Place) -> Response<Body> {
+    or_failure(visitor, as_it_is(pages, visitor, place).await)
+}
+
+async fn as_it_is(pages: &Pages, visitor: &Visitor, place: &Place) -> Result<Response<Body>> {
+    let query = Parameters::of(&visitor.address);
     let path = query.text("path");
     let file = pages
         .tracking()

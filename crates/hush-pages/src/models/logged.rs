@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
+use axum::http::Response;
 use hush_tracking::Holder;
 use hush_tracking::wire::{LoggedModel, LoggedModelStatus, Tag};
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::report::{PREFIX, facts_of, report};
 use crate::address;
-use crate::answer::{self, or_failure};
+use crate::answer;
 use crate::document::{Frame, Section, code_block, document, fact, identifier};
 use crate::format::{ago, number, shorten};
 use crate::pages::Pages;
@@ -32,13 +32,9 @@ pub(crate) async fn logged(
             Some(_) => super::read_report(&pages, &visitor, &Holder::LoggedModel(id.clone())).await,
             None => None,
         };
-        Ok(answer::page(
-            &visitor,
-            StatusCode::OK,
-            render(&visitor, &model, compiled.as_ref()),
-        ))
+        Ok(render(&visitor, &model, compiled.as_ref()))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 fn render(visitor: &Visitor, model: &LoggedModel, compiled: Option<&Value>) -> Markup {

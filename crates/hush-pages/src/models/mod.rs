@@ -10,7 +10,7 @@ pub(crate) use logged::logged;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 use hush_tracking::Holder;
 use hush_tracking::wire::{Page, RegisteredModel};
 use serde_json::Value;
@@ -34,27 +34,13 @@ pub(crate) async fn list(
     headers: HeaderMap,
     visitor: Visitor,
 ) -> Response<Body> {
-    let query = Parameters::parse(
-        visitor
-            .address
-            .split_once('?')
-            .map_or("", |(_, query)| query)
-            .as_bytes(),
-    );
+    let query = Parameters::of(&visitor.address);
     let (search, at) = (query.text("q").trim(), query.text("at"));
     let server = server(&pages, &headers);
-    match find(&pages, &visitor, search, at).await {
-        Ok(found) => answer::page(
-            &visitor,
-            StatusCode::OK,
-            registered::list(&visitor, search, Ok(&found), &server),
-        ),
-        Err(failure) if failure.status == StatusCode::BAD_REQUEST => {
-            let page = registered::list(&visitor, search, Err(&failure.message), &server);
-            answer::page(&visitor, StatusCode::OK, page)
-        }
-        Err(failure) => answer::failure(&visitor, &failure),
-    }
+    let found = find(&pages, &visitor, search, at).await;
+    answer::searched(&visitor, found, |found| {
+        registered::list(&visitor, search, found, &server)
+    })
 }
 
 async fn find(
@@ -111,10 +97,10 @@ pub(crate) async fn model(
         let versions = tracking
             .search_versions(caller, &filter, &order, VERSIONS, None)
             .await?;
-        let page = registered::model(&visitor, &model, &versions, &server(&pages, &headers));
-        Ok(answer::page(&visitor, StatusCode::OK, page))
+        let server = server(&pages, &headers);
+        Ok(registered::model(&visitor, &model, &versions, &server))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 /// Changes a model as a form says.
@@ -164,7 +150,7 @@ pub(crate) async fn change_model(
                 tracking.delete_registered_model(caller, &name).await?;
                 return Ok(see("/models"));
             }
-            _ => return Err(Failure::invalid("the form does not say what to do")),
+            _ => return Err(Failure::no_action()),
         }
         Ok(see(&here))
     };
@@ -183,30 +169,20 @@ pub(crate) async fn version(
             .tracking()
             .version(visitor.caller()?, &name, &number)
             .await?;
-        let report = match version
-            .tags
-            .iter()
-            .any(|tag| tag.key.starts_with(report::PREFIX))
-        {
-            true => {
-                read_report(
-                    &pages,
-                    &visitor,
-                    &Holder::Version(name.clone(), number.clone()),
-                )
-                .await
-            }
+        let mut tags = version.tags.iter();
+        let report = match tags.any(|tag| tag.key.starts_with(report::PREFIX)) {
+            true => read_report(&pages, &visitor, &Holder::Version(name, number)).await,
             false => None,
         };
-        let page = version::version(
+        let server = server(&pages, &headers);
+        Ok(version::version(
             &visitor,
             &version,
             report.as_ref(),
-            &server(&pages, &headers),
-        );
-        Ok(answer::page(&visitor, StatusCode::OK, page))
+            &server,
+        ))
     };
-    or_failure(&visitor, shown.await)
+    answer::shown(&visitor, shown.await)
 }
 
 /// The compiler's report among the files of a model, if it is there and can be read.
@@ -277,7 +253,7 @@ pub(crate) async fn change_version(
                 tracking.delete_version(caller, &name, &number).await?;
                 return Ok(see(&address::model(&name)));
             }
-            _ => return Err(Failure::invalid("the form does not say what to do")),
+            _ => return Err(Failure::no_action()),
         }
         Ok(see(&here))
     };

@@ -7,6 +7,7 @@ use super::report::facts_of;
 use crate::address::{self, link};
 use crate::document::{Frame, Section, code_block, command, document, token};
 use crate::format::{ago, shorten};
+use crate::forms;
 use crate::run::pairs;
 use crate::visitor::Visitor;
 
@@ -122,11 +123,7 @@ pub(super) fn model(
             div.aliases { @for alias in &model.aliases {
                 span.chip.alias {
                     a href=(address::version(&model.name, &alias.version)) { "@" (alias.alias) " → version " (alias.version) }
-                    form.inline method="post" action=(here) {
-                        (token(visitor))
-                        input type="hidden" name="alias" value=(alias.alias);
-                        button.remove type="submit" name="do" value="delete-alias" aria-label=(format!("Remove the alias {}", alias.alias)) { "×" }
-                    }
+                    (forms::remove_alias(visitor, &here, &alias.alias))
                 }
             } }
         }
@@ -185,38 +182,21 @@ fn version_row(version: &ModelVersion, encrypted: bool) -> Markup {
 }
 
 fn menu(visitor: &Visitor, model: &RegisteredModel, here: &str) -> Markup {
-    html! {
-        details.popover.right {
-            summary.button { "Edit" }
-            div.stack {
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="description" { "Description" }
-                    textarea #description name="description" rows="4" maxlength="5000" { (model.description) }
-                    button type="submit" name="do" value="describe" { "Save" }
-                }
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="alias" { "Alias" }
-                    div.inline {
-                        input #alias name="alias" required maxlength="255" placeholder="production" autocomplete="off";
-                        input name="version" required inputmode="numeric" pattern="[0-9]+" placeholder="version" aria-label="Version" size="6";
-                        button type="submit" name="do" value="alias" { "Set" }
-                    }
-                }
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="name" { "Name" }
-                    input #name name="name" value=(model.name) required maxlength="256" autocomplete="off";
-                    button type="submit" name="do" value="rename" { "Rename" }
-                }
-                form method="post" action=(here) data-confirm="Delete this model and all its versions? This cannot be undone." {
-                    (token(visitor))
-                    button.danger.block type="submit" name="do" value="delete" { "Delete model" }
-                }
+    let question = "Delete this model and all its versions? This cannot be undone.";
+    forms::edit(html! {
+        (forms::describe(visitor, here, &model.description))
+        form.stack method="post" action=(here) {
+            (token(visitor))
+            label for="alias" { "Alias" }
+            div.inline {
+                input #alias name="alias" required maxlength="255" placeholder="production" autocomplete="off";
+                input name="version" required inputmode="numeric" pattern="[0-9]+" placeholder="version" aria-label="Version" size="6";
+                button type="submit" name="do" value="alias" { "Set" }
             }
         }
-    }
+        (forms::rename(visitor, here, &model.name, 256))
+        (forms::delete(visitor, here, "model", question))
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::report::{PREFIX, facts_of, report};
 use crate::address;
 use crate::document::{Frame, Section, code_block, document, fact, token};
 use crate::format::{ago, number, shorten};
+use crate::forms;
 use crate::run::pairs;
 use crate::visitor::Visitor;
 
@@ -39,11 +40,7 @@ pub(super) fn version(
             @for alias in &version.aliases {
                 span.chip.alias {
                     "@" (alias)
-                    form.inline method="post" action=(here) {
-                        (token(visitor))
-                        input type="hidden" name="alias" value=(alias);
-                        button.remove type="submit" name="do" value="delete-alias" aria-label=(format!("Remove the alias {alias}")) { "×" }
-                    }
+                    (forms::remove_alias(visitor, &here, alias))
                 }
             }
             @if version.current_stage != "None" { span.chip { (version.current_stage) } }
@@ -79,12 +76,7 @@ pub(super) fn version(
             section.panel {
                 h2 { "Tags" }
                 @if !other.is_empty() { (pairs(&other)) }
-                form.inline method="post" action=(here) {
-                    (token(visitor))
-                    input name="key" required maxlength="250" placeholder="name" aria-label="Name of the tag" autocomplete="off";
-                    input name="value" maxlength="5000" placeholder="value" aria-label="Value of the tag" autocomplete="off";
-                    button type="submit" name="do" value="tag" { "Set" }
-                }
+                (forms::tag(visitor, &here))
             }
         }
     };
@@ -110,39 +102,26 @@ fn usage(version: &ModelVersion, encrypted: bool, server: &str) -> Markup {
 }
 
 fn menu(visitor: &Visitor, version: &ModelVersion, here: &str) -> Markup {
-    html! {
-        details.popover.right {
-            summary.button { "Edit" }
-            div.stack {
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="alias" { "Alias" }
-                    div.inline {
-                        input #alias name="alias" required maxlength="255" placeholder="production" autocomplete="off";
-                        button type="submit" name="do" value="alias" { "Set" }
-                    }
-                }
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="stage" { "Stage" }
-                    div.inline {
-                        select #stage name="stage" { @for stage in STAGES { option selected[stage == version.current_stage] { (stage) } } }
-                        button type="submit" name="do" value="stage" { "Move" }
-                    }
-                }
-                form.stack method="post" action=(here) {
-                    (token(visitor))
-                    label for="description" { "Description" }
-                    textarea #description name="description" rows="4" maxlength="5000" { (version.description) }
-                    button type="submit" name="do" value="describe" { "Save" }
-                }
-                form method="post" action=(here) data-confirm="Delete this version? This cannot be undone." {
-                    (token(visitor))
-                    button.danger.block type="submit" name="do" value="delete" { "Delete version" }
-                }
+    forms::edit(html! {
+        form.stack method="post" action=(here) {
+            (token(visitor))
+            label for="alias" { "Alias" }
+            div.inline {
+                input #alias name="alias" required maxlength="255" placeholder="production" autocomplete="off";
+                button type="submit" name="do" value="alias" { "Set" }
             }
         }
-    }
+        form.stack method="post" action=(here) {
+            (token(visitor))
+            label for="stage" { "Stage" }
+            div.inline {
+                select #stage name="stage" { @for stage in STAGES { option selected[stage == version.current_stage] { (stage) } } }
+                button type="submit" name="do" value="stage" { "Move" }
+            }
+        }
+        (forms::describe(visitor, here, &version.description))
+        (forms::delete(visitor, here, "version", "Delete this version? This cannot be undone."))
+    })
 }
 
 #[cfg(test)]

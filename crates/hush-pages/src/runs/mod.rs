@@ -5,7 +5,7 @@ mod table;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Response};
 use hush_tracking::wire::{Experiment, Page, Run, View};
 
 use crate::address;
@@ -14,7 +14,7 @@ use crate::experiments::server;
 use crate::pages::Pages;
 use crate::visitor::{Submitted, Visitor};
 use query::Query;
-pub(crate) use table::{name, status, took};
+pub(crate) use table::{name, status, texts, took, values};
 
 /// Runs on a page.
 const SIZE: usize = 100;
@@ -32,24 +32,10 @@ pub(crate) async fn table(
         Err(failure) => return answer::failure(&visitor, &failure),
     };
     let server = server(&pages, &headers);
-    match find(&pages, &visitor, &query).await {
-        Ok(found) => {
-            let page = table::render(&visitor, &experiment, &query, Ok(&found), &server);
-            answer::page(&visitor, StatusCode::OK, page)
-        }
-        // A filter that cannot be read is said beside the field that it stands in.
-        Err(failure) if failure.status == StatusCode::BAD_REQUEST => {
-            let page = table::render(
-                &visitor,
-                &experiment,
-                &query,
-                Err(&failure.message),
-                &server,
-            );
-            answer::page(&visitor, StatusCode::OK, page)
-        }
-        Err(failure) => answer::failure(&visitor, &failure),
-    }
+    let found = find(&pages, &visitor, &query).await;
+    answer::searched(&visitor, found, |found| {
+        table::render(&visitor, &experiment, &query, found, &server)
+    })
 }
 
 async fn experiment(pages: &Pages, visitor: &Visitor, id: &str) -> Result<Experiment> {
@@ -124,7 +110,7 @@ pub(crate) async fn change(
                 tracking.delete_experiment(caller, &id, false).await?;
                 Ok(see(&here))
             }
-            _ => Err(Failure::invalid("the form does not say what to do")),
+            _ => Err(Failure::no_action()),
         }
     };
     or_failure(&form.visitor, changed.await)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hush_tracking::wire::{Experiment, Lifecycle, Page, Run, RunStatus};
+use hush_tracking::wire::{Experiment, Lifecycle, Metric, Page, Run, RunStatus, Tag};
 use maud::{Markup, html};
 
 use super::query::{Column, Query};
@@ -10,6 +10,7 @@ use crate::address;
 use crate::document::{Frame, Section, document, token};
 use crate::experiments::begin;
 use crate::format::{ago, duration, now, number, shorten};
+use crate::forms;
 use crate::visitor::Visitor;
 
 /// Columns of each kind that are shown until some are chosen.
@@ -46,10 +47,7 @@ pub(super) fn render(
             input #search.search.code type="search" name="q" value=(query.search)
                 placeholder="metrics.loss < 0.1 and params.model = 'mlp'" aria-label="Filter runs" autocomplete="off"
                 spellcheck="false" aria-describedby="grammar" data-search;
-            div.choice role="group" aria-label="Which" {
-                label { input type="radio" name="view" value="" checked[!query.deleted]; span { "Active" } }
-                label { input type="radio" name="view" value="deleted" checked[query.deleted]; span { "Deleted" } }
-            }
+            (forms::view(query.deleted))
             (chooser(&known, &columns))
             button type="submit" { "Search" }
             (grammar())
@@ -80,36 +78,15 @@ fn note(experiment: &Experiment) -> Option<&str> {
 }
 
 fn menu(visitor: &Visitor, experiment: &Experiment, address: &str) -> Markup {
-    html! {
-        details.popover.right {
-            summary.button { "Edit" }
-            div.stack {
-                @if experiment.lifecycle_stage == Lifecycle::Deleted {
-                    form method="post" action=(address) {
-                        (token(visitor))
-                        button.primary.block type="submit" name="do" value="restore" { "Restore" }
-                    }
-                } @else {
-                    form.stack method="post" action=(address) {
-                        (token(visitor))
-                        label for="name" { "Name" }
-                        input #name name="name" value=(experiment.name) required maxlength="500" autocomplete="off";
-                        button type="submit" name="do" value="rename" { "Rename" }
-                    }
-                    form.stack method="post" action=(address) {
-                        (token(visitor))
-                        label for="description" { "Description" }
-                        textarea #description name="description" rows="4" maxlength="5000" { (note(experiment).unwrap_or_default()) }
-                        button type="submit" name="do" value="describe" { "Save" }
-                    }
-                    form method="post" action=(address) data-confirm="Delete this experiment and its runs? They can be restored." {
-                        (token(visitor))
-                        button.danger.block type="submit" name="do" value="delete" { "Delete experiment" }
-                    }
-                }
-            }
-        }
+    if experiment.lifecycle_stage == Lifecycle::Deleted {
+        return forms::edit(forms::restore(visitor, address));
     }
+    let question = "Delete this experiment and its runs? They can be restored.";
+    forms::edit(html! {
+        (forms::rename(visitor, address, &experiment.name, 500))
+        (forms::describe(visitor, address, note(experiment).unwrap_or_default()))
+        (forms::delete(visitor, address, "experiment", question))
+    })
 }
 
 /// Names of the page's metrics, parameters and tags.
@@ -286,14 +263,9 @@ fn heading(query: &Query, by: &str, title: &str, numbers: bool, kind: Option<&st
 
 fn row(run: &Run, columns: &[Column]) -> Markup {
     let info = &run.info;
-    let metrics: BTreeMap<&str, f64> = run
-        .data
-        .metrics
-        .iter()
-        .map(|metric| (metric.key.as_str(), metric.value))
-        .collect();
-    let parameters: BTreeMap<&str, &str> = texts(&run.data.params);
-    let tags: BTreeMap<&str, &str> = texts(&run.data.tags);
+    let metrics = values(&run.data.metrics);
+    let parameters = texts(&run.data.params);
+    let tags = texts(&run.data.tags);
     html! {
         tr {
             td.select { input type="checkbox" name="run" value=(info.run_id) aria-label=(format!("Select {}", info.run_name)); }
@@ -315,7 +287,16 @@ fn row(run: &Run, columns: &[Column]) -> Markup {
     }
 }
 
-fn texts(tags: &[hush_tracking::wire::Tag]) -> BTreeMap<&str, &str> {
+/// The newest values of metrics by their keys.
+pub(crate) fn values(metrics: &[Metric]) -> BTreeMap<&str, f64> {
+    metrics
+        .iter()
+        .map(|metric| (metric.key.as_str(), metric.value))
+        .collect()
+}
+
+/// Parameters or tags by their keys.
+pub(crate) fn texts(tags: &[Tag]) -> BTreeMap<&str, &str> {
     tags.iter()
         .map(|tag| (tag.key.as_str(), tag.value.as_str()))
         .collect()
