@@ -5,9 +5,10 @@ use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 use serde_json::Value as Json;
 
+use super::search::Search;
 use super::{Answer, Call, Object};
 use crate::store::NewEvaluationDataset;
-use crate::wire::{Tag, absent};
+use crate::wire::{Fields, Tag, absent};
 use crate::{Tracking, TrackingError, limits};
 
 type Result<T> = std::result::Result<T, TrackingError>;
@@ -98,18 +99,15 @@ async fn remove(State(tracking): State<Tracking>, call: Call) -> Answer {
 async fn search(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
     let size = limits::page_size(fields.integer("max_results")?, 1000, limits::SEARCH_RESULTS)?;
-    let (filter, order) = (
-        fields.text("filter_string")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let (experiments, token) = (fields.texts("experiment_ids")?, fields.text("page_token")?);
+    let search = Search::filtered_by(&fields, "filter_string")?;
+    let experiments = fields.texts("experiment_ids")?;
     let page = tracking.search_evaluation_datasets(
         &caller,
         &experiments,
-        &filter,
-        &order,
+        &search.filter,
+        &search.order,
         size,
-        token.as_deref(),
+        search.token(),
     );
     Ok(Object::new().with_page("datasets", &page.await?))
 }
@@ -206,11 +204,19 @@ async fn take_away(State(tracking): State<Tracking>, call: Call) -> Answer {
     moved(&tracking, call, false).await
 }
 
+/// The experiment and the name of a scorer.
+fn scorer_of(fields: &Fields) -> Result<(String, String)> {
+    Ok((fields.required("experiment_id")?, fields.required("name")?))
+}
+
+/// The version of a scorer, if one is asked for.
+fn version_of(fields: &Fields) -> Result<Option<i64>> {
+    let version = fields.integer("version")?;
+    Ok(version.filter(|version| *version > 0))
+}
+
 async fn register_scorer(State(tracking): State<Tracking>, call: Call) -> Answer {
-    let (experiment, name) = (
-        call.fields.required("experiment_id")?,
-        call.fields.required("name")?,
-    );
+    let (experiment, name) = scorer_of(&call.fields)?;
     let body = call.fields.required("serialized_scorer")?;
     let scorer = tracking
         .register_scorer(&call.caller, &experiment, &name, &body)
@@ -232,10 +238,7 @@ async fn scorers(State(tracking): State<Tracking>, call: Call) -> Answer {
 }
 
 async fn scorer_versions(State(tracking): State<Tracking>, call: Call) -> Answer {
-    let (experiment, name) = (
-        call.fields.required("experiment_id")?,
-        call.fields.required("name")?,
-    );
+    let (experiment, name) = scorer_of(&call.fields)?;
     let scorers = tracking
         .scorers(&call.caller, &[experiment], Some(&name))
         .await?;
@@ -243,14 +246,8 @@ async fn scorer_versions(State(tracking): State<Tracking>, call: Call) -> Answer
 }
 
 async fn scorer(State(tracking): State<Tracking>, call: Call) -> Answer {
-    let (experiment, name) = (
-        call.fields.required("experiment_id")?,
-        call.fields.required("name")?,
-    );
-    let version = call
-        .fields
-        .integer("version")?
-        .filter(|version| *version > 0);
+    let (experiment, name) = scorer_of(&call.fields)?;
+    let version = version_of(&call.fields)?;
     let scorers = tracking
         .scorers(&call.caller, std::slice::from_ref(&experiment), Some(&name))
         .await?;
@@ -269,14 +266,8 @@ async fn scorer(State(tracking): State<Tracking>, call: Call) -> Answer {
 }
 
 async fn delete_scorer(State(tracking): State<Tracking>, call: Call) -> Answer {
-    let (experiment, name) = (
-        call.fields.required("experiment_id")?,
-        call.fields.required("name")?,
-    );
-    let version = call
-        .fields
-        .integer("version")?
-        .filter(|version| *version > 0);
+    let (experiment, name) = scorer_of(&call.fields)?;
+    let version = version_of(&call.fields)?;
     if experiment.is_empty() {
         return Err(absent("experiment_id").into());
     }

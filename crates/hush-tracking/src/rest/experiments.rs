@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 
+use super::search::Search;
 use super::{Answer, Call, Object};
 use crate::wire::{Fields, View};
 use crate::{Tracking, TrackingError, limits};
@@ -69,15 +70,16 @@ async fn by_name(State(tracking): State<Tracking>, call: Call) -> Answer {
 async fn search(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
     let size = limits::page_size(fields.integer("max_results")?, 1000, limits::SEARCH_RESULTS)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
+    let search = Search::of(&fields)?;
+    let page = tracking.search_experiments(
+        &caller,
+        view(&fields, "view_type")?,
+        &search.filter,
+        &search.order,
+        size,
+        search.token(),
     );
-    let (view, token) = (view(&fields, "view_type")?, fields.text("page_token")?);
-    let page = tracking
-        .search_experiments(&caller, view, &filter, &order, size, token.as_deref())
-        .await?;
-    Ok(Object::new().with_page("experiments", &page))
+    Ok(Object::new().with_page("experiments", &page.await?))
 }
 
 async fn update(State(tracking): State<Tracking>, call: Call) -> Answer {

@@ -15,6 +15,7 @@ mod pages;
 mod permissions;
 mod registry;
 mod runs;
+mod search;
 mod span_json;
 mod traces;
 mod webhooks;

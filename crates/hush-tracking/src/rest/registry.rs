@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 
+use super::search::Search;
 use super::{Answer, Call, Object};
 use crate::{NewVersion, Tracking, TrackingError, limits};
 
@@ -105,13 +106,9 @@ fn page_size(given: Option<i64>, usual: i64, limit: i64) -> Result<usize, Tracki
 async fn search(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
     let size = page_size(fields.integer("max_results")?, 100, 1000)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let token = fields.text("page_token")?;
+    let search = Search::of(&fields)?;
     let page = tracking
-        .search_registered_models(&caller, &filter, &order, size, token.as_deref())
+        .search_registered_models(&caller, &search.filter, &search.order, size, search.token())
         .await?;
     Ok(Object::new().with_page("registered_models", &page))
 }
@@ -235,13 +232,9 @@ async fn delete_version(State(tracking): State<Tracking>, call: Call) -> Answer 
 async fn search_versions(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
     let size = page_size(fields.integer("max_results")?, 10_000, 200_000)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let token = fields.text("page_token")?;
+    let search = Search::of(&fields)?;
     let page = tracking
-        .search_versions(&caller, &filter, &order, size, token.as_deref())
+        .search_versions(&caller, &search.filter, &search.order, size, search.token())
         .await?;
     Ok(Object::new().with_page("model_versions", &page))
 }

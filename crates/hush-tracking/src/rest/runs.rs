@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 
 use super::experiments::view;
+use super::search::Search;
 use super::{Answer, Call, Object};
 use crate::wire::{Dataset, DatasetInput, Fields, Metric, ModelOutput, RunStatus, Tag, absent};
 use crate::{LogBatch, NewRun, RunChange, Tracking, TrackingError, limits};
@@ -90,20 +91,17 @@ async fn restore(State(tracking): State<Tracking>, call: Call) -> Answer {
 async fn search(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
     let size = limits::page_size(fields.integer("max_results")?, 1000, limits::SEARCH_RESULTS)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let (view, token) = (view(&fields, "run_view_type")?, fields.text("page_token")?);
+    let search = Search::of(&fields)?;
+    let view = view(&fields, "run_view_type")?;
     let experiments = fields.texts("experiment_ids")?;
     let page = tracking.search_runs(
         &caller,
         &experiments,
         view,
-        &filter,
-        &order,
+        &search.filter,
+        &search.order,
         size,
-        token.as_deref(),
+        search.token(),
     );
     Ok(Object::new().with_page("runs", &page.await?))
 }

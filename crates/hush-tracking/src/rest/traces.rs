@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::routing::{get, patch, post};
 use serde_json::{Value as Json, json};
 
+use super::search::Search;
 use super::{Answer, Call, Object};
 use crate::store::NewTrace;
-use crate::wire::{Fields, TraceInfo, absent};
-use crate::{Tracking, TrackingError, limits, time};
+use crate::wire::{Fields, Page, TraceInfo, absent};
+use crate::{Caller, Tracking, TrackingError, limits, time};
 
 type Result<T> = std::result::Result<T, TrackingError>;
 
@@ -188,47 +189,38 @@ async fn search(State(tracking): State<Tracking>, call: Call) -> Answer {
             experiments.push(experiment.required("experiment_id")?);
         }
     }
-    let size = limits::page_size(fields.integer("max_results")?, 100, 500)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let token = fields.text("page_token")?;
-    let page = tracking
-        .search_traces(
-            &caller,
-            &experiments,
-            &filter,
-            &order,
-            size,
-            token.as_deref(),
-        )
-        .await?;
+    let page = found(&tracking, &caller, &fields, &experiments).await?;
     Ok(Object::new().with_page("traces", &page))
 }
 
 async fn search_earlier(State(tracking): State<Tracking>, call: Call) -> Answer {
     let Call { caller, fields, .. } = call;
-    let size = limits::page_size(fields.integer("max_results")?, 100, 500)?;
-    let (filter, order) = (
-        fields.text("filter")?.unwrap_or_default(),
-        fields.texts("order_by")?,
-    );
-    let (experiments, token) = (fields.texts("experiment_ids")?, fields.text("page_token")?);
-    let page = tracking
-        .search_traces(
-            &caller,
-            &experiments,
-            &filter,
-            &order,
-            size,
-            token.as_deref(),
-        )
-        .await?;
+    let experiments = fields.texts("experiment_ids")?;
+    let page = found(&tracking, &caller, &fields, &experiments).await?;
     let traces: Vec<Json> = page.items.iter().map(earlier).collect();
     Ok(Object::new()
         .with_list("traces", &traces)
         .with_some("next_page_token", page.next.as_ref()))
+}
+
+async fn found(
+    tracking: &Tracking,
+    caller: &Caller,
+    fields: &Fields,
+    experiments: &[String],
+) -> Result<Page<TraceInfo>> {
+    let size = limits::page_size(fields.integer("max_results")?, 100, 500)?;
+    let search = Search::of(fields)?;
+    tracking
+        .search_traces(
+            caller,
+            experiments,
+            &search.filter,
+            &search.order,
+            size,
+            search.token(),
+        )
+        .await
 }
 
 /// Charts of traces are not drawn here; none is an answer that pages understand.
