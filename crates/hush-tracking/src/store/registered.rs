@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::delivery::Happened;
 use super::tags::{MODEL_VERSION_TAGS, REGISTERED_MODEL_TAGS, changed};
@@ -320,12 +320,7 @@ impl Tracking {
             Ok(is_prompt(&REGISTERED_MODEL_TAGS.of(session, id)?))
         };
         let prompt = self.database().write(work).await?;
-        let entity = if prompt {
-            "PROMPT_ALIAS"
-        } else {
-            "MODEL_VERSION_ALIAS"
-        };
-        self.tell(Happened::new(entity, "CREATED", happened)).await;
+        self.tell_of_alias(prompt, "CREATED", happened).await;
         Ok(())
     }
 
@@ -344,13 +339,17 @@ impl Tracking {
             Ok(is_prompt(&REGISTERED_MODEL_TAGS.of(session, id)?))
         };
         let prompt = self.database().write(work).await?;
+        self.tell_of_alias(prompt, "DELETED", happened).await;
+        Ok(())
+    }
+
+    async fn tell_of_alias(&self, prompt: bool, action: &str, happened: Value) {
         let entity = if prompt {
             "PROMPT_ALIAS"
         } else {
             "MODEL_VERSION_ALIAS"
         };
-        self.tell(Happened::new(entity, "DELETED", happened)).await;
-        Ok(())
+        self.tell(Happened::new(entity, action, happened)).await;
     }
 
     /// The version of that name; `latest` is the newest.
@@ -399,7 +398,7 @@ pub(super) fn is_prompt(tags: &[Tag]) -> bool {
         .any(|tag| tag.key == PROMPT_TAG && tag.value.eq_ignore_ascii_case("true"))
 }
 
-pub(super) fn as_object(tags: &[Tag]) -> serde_json::Value {
+pub(super) fn as_object(tags: &[Tag]) -> Value {
     tags.iter()
         .map(|tag| (tag.key.clone(), tag.value.clone()))
         .collect()
