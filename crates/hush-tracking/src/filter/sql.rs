@@ -37,6 +37,15 @@ pub(crate) enum Kind {
 }
 
 impl Ordered {
+    /// By a column, which holds numbers or texts.
+    pub(crate) fn column((column, number): (&str, bool), ascending: bool) -> Self {
+        if number {
+            Self::integer(column, ascending)
+        } else {
+            Self::text(column, ascending)
+        }
+    }
+
     pub(crate) fn integer(expression: impl Into<String>, ascending: bool) -> Self {
         Self {
             expression: expression.into(),

@@ -471,12 +471,8 @@ fn search(filter: &str, order: &[String]) -> Result<Query> {
     }
     for clause in order {
         let by = filter::order(clause)?;
-        let (column, number) = column(&by.key).ok_or_else(|| unknown(&by.key))?;
-        query.order(if number {
-            Ordered::integer(column, by.ascending)
-        } else {
-            Ordered::text(column, by.ascending)
-        });
+        let column = column(&by.key).ok_or_else(|| unknown(&by.key))?;
+        query.order(Ordered::column(column, by.ascending));
     }
     query.order(Ordered::integer("d.created", false));
     query.order(Ordered::integer("d.id", false));

@@ -37,10 +37,12 @@ pub(super) fn experiment(session: &mut Session<'_>, id: i64) -> Result<Experimen
     Ok(experiment)
 }
 
-/// Refuses an experiment that was deleted.
-pub(super) fn require_active(experiment: &Experiment) -> Result<()> {
+/// The experiment of a number, which the caller may change; refuses one that was deleted.
+pub(super) fn editable(session: &mut Session<'_>, caller: &Caller, id: i64) -> Result<Experiment> {
+    caller.require(session, Permission::Edit, Resource::Experiment(id))?;
+    let experiment = experiment(session, id)?;
     match experiment.lifecycle_stage {
-        Lifecycle::Active => Ok(()),
+        Lifecycle::Active => Ok(experiment),
         Lifecycle::Deleted => Err(TrackingError::invalid(format!(
             "The experiment {} must be in the 'active' state. Current state is deleted.",
             experiment.experiment_id
@@ -244,8 +246,7 @@ impl Tracking {
         let (tag, set) = changed(key, value, limits::EXPERIMENT_TAG_VALUE)?;
         let (caller, id) = (caller.clone(), limits::experiment_id(id)?);
         let work = move |session: &mut Session<'_>| {
-            caller.require(session, Permission::Edit, Resource::Experiment(id))?;
-            require_active(&experiment(session, id)?)?;
+            editable(session, &caller, id)?;
             if set {
                 return EXPERIMENT_TAGS.set(session, id, std::slice::from_ref(&tag));
             }
@@ -349,12 +350,8 @@ fn search(view: View, filter: &str, order: &[String]) -> Result<Query> {
                 "Invalid order_by entity: {entity}"
             )));
         }
-        let (column, number) = column(&by.key).ok_or_else(|| attribute(&by.key))?;
-        query.order(if number {
-            Ordered::integer(column, by.ascending)
-        } else {
-            Ordered::text(column, by.ascending)
-        });
+        let column = column(&by.key).ok_or_else(|| attribute(&by.key))?;
+        query.order(Ordered::column(column, by.ascending));
     }
     if order.is_empty() {
         query.order(Ordered::integer("e.created", false));

@@ -1,7 +1,7 @@
 //! Logged models.
 
 use super::Tracking;
-use super::experiments::{experiment, require_active};
+use super::experiments::editable;
 use super::tags::{LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS};
 use crate::caller::Resource;
 use crate::database::{Row, Session, Value, values};
@@ -186,13 +186,7 @@ impl Tracking {
         let experiment_id = limits::experiment_id(&new.experiment_id)?;
         let (caller, model_id) = (caller.clone(), format!("m-{}", time::id()?));
         let work = move |session: &mut Session<'_>| {
-            caller.require(
-                session,
-                Permission::Edit,
-                Resource::Experiment(experiment_id),
-            )?;
-            let experiment = experiment(session, experiment_id)?;
-            require_active(&experiment)?;
+            let experiment = editable(session, &caller, experiment_id)?;
             let root = experiment.artifact_location.trim_end_matches('/');
             let now = time::now();
             let id = session.number(

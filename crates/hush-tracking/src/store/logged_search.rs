@@ -198,12 +198,8 @@ fn ordered(query: &mut Query, by: &LoggedModelOrder) -> Result<()> {
     let name = filter::order(&by.field)?;
     match name.entity.as_deref() {
         None | Some("attribute" | "attributes") => {
-            let (column, number) = column(&name.key).ok_or_else(|| unknown(&name.key))?;
-            query.order(if number {
-                Ordered::integer(column, by.ascending)
-            } else {
-                Ordered::text(column, by.ascending)
-            });
+            let column = column(&name.key).ok_or_else(|| unknown(&name.key))?;
+            query.order(Ordered::column(column, by.ascending));
         }
         Some("metric" | "metrics") => {
             let alias = query.alias('m');
@@ -225,16 +221,7 @@ fn ordered(query: &mut Query, by: &LoggedModelOrder) -> Result<()> {
                 ),
                 bound,
             );
-            query.order(Ordered::integer(
-                format!(
-                    "CASE WHEN {alias}.value IS NULL THEN 2 WHEN {alias}.nan = 1 THEN 1 ELSE 0 END"
-                ),
-                true,
-            ));
-            query.order(Ordered::real(
-                format!("coalesce({alias}.value, 0.0)"),
-                by.ascending,
-            ));
+            run_search::by_metric(query, &alias, by.ascending);
         }
         Some("param" | "params") => {
             let alias = query.alias('p');
@@ -242,14 +229,7 @@ fn ordered(query: &mut Query, by: &LoggedModelOrder) -> Result<()> {
                 &format!("LEFT JOIN logged_model_params {alias} ON {alias}.model = l.id AND {alias}.key = ?"),
                 values![&name.key],
             );
-            query.order(Ordered::integer(
-                format!("CASE WHEN {alias}.value IS NULL THEN 1 ELSE 0 END"),
-                true,
-            ));
-            query.order(Ordered::text(
-                format!("coalesce({alias}.value, '')"),
-                by.ascending,
-            ));
+            run_search::by_text(query, &alias, by.ascending);
         }
         Some(other) => return Err(run_search::entity(other)),
     }

@@ -278,7 +278,23 @@ fn dataset(query: &mut Query, comparison: &Comparison) -> Result<()> {
     Ok(())
 }
 
-/// What is not there comes last, and before it what is no number.
+/// Orders by a metric that was joined. What is not there comes last, and before it what is no number.
+pub(super) fn by_metric(query: &mut Query, alias: &str, ascending: bool) {
+    let place =
+        format!("CASE WHEN {alias}.value IS NULL THEN 2 WHEN {alias}.nan = 1 THEN 1 ELSE 0 END");
+    query.order(Ordered::integer(place, true));
+    let value = format!("coalesce({alias}.value, 0.0)");
+    query.order(Ordered::real(value, ascending));
+}
+
+/// Orders by a tag or parameter that was joined. What is not there comes last.
+pub(super) fn by_text(query: &mut Query, alias: &str, ascending: bool) {
+    let place = format!("CASE WHEN {alias}.value IS NULL THEN 1 ELSE 0 END");
+    query.order(Ordered::integer(place, true));
+    let value = format!("coalesce({alias}.value, '')");
+    query.order(Ordered::text(value, ascending));
+}
+
 fn ordered(query: &mut Query, by: filter::Ordering, joined: &Joined) -> Result<()> {
     let ascending = by.ascending;
     match by.entity.as_deref() {
@@ -311,16 +327,7 @@ fn ordered(query: &mut Query, by: filter::Ordering, joined: &Joined) -> Result<(
                 &format!("LEFT JOIN series {alias} ON {alias}.run = r.id AND {alias}.key = ?"),
                 values![by.key],
             );
-            query.order(Ordered::integer(
-                format!(
-                    "CASE WHEN {alias}.value IS NULL THEN 2 WHEN {alias}.nan = 1 THEN 1 ELSE 0 END"
-                ),
-                true,
-            ));
-            query.order(Ordered::real(
-                format!("coalesce({alias}.value, 0.0)"),
-                ascending,
-            ));
+            by_metric(query, &alias, ascending);
         }
         Some(entity @ ("param" | "params" | "parameter" | "parameters" | "tag" | "tags")) => {
             let table = if entity.starts_with('t') {
@@ -333,14 +340,7 @@ fn ordered(query: &mut Query, by: filter::Ordering, joined: &Joined) -> Result<(
                 &format!("LEFT JOIN {name} {alias} ON {alias}.run = r.id AND {alias}.key = ?"),
                 values![by.key],
             );
-            query.order(Ordered::integer(
-                format!("CASE WHEN {alias}.value IS NULL THEN 1 ELSE 0 END"),
-                true,
-            ));
-            query.order(Ordered::text(
-                format!("coalesce({alias}.value, '')"),
-                ascending,
-            ));
+            by_text(query, &alias, ascending);
         }
         Some("dataset" | "datasets") => {
             return Err(TrackingError::invalid(

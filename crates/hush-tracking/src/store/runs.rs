@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::experiments::{experiment, require_active};
+use super::experiments::editable;
 use super::tags::{INPUT_TAGS, PARAMS, RUN_TAGS};
 use super::{Tracking, datasets, logged_models};
 use crate::caller::Resource;
@@ -226,13 +226,7 @@ impl Tracking {
         })?;
         let (caller, run_id) = (caller.clone(), time::id()?);
         let work = move |session: &mut Session<'_>| {
-            caller.require(
-                session,
-                Permission::Edit,
-                Resource::Experiment(experiment_id),
-            )?;
-            let experiment = experiment(session, experiment_id)?;
-            require_active(&experiment)?;
+            let experiment = editable(session, &caller, experiment_id)?;
             let root = experiment.artifact_location.trim_end_matches('/');
             let id = session.number(
                 "INSERT INTO runs (run_id, experiment, name, user_id, status, started, artifact_uri)
