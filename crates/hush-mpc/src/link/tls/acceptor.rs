@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustls::ServerConfig;
 
 use super::super::Step;
+use super::Peer;
 use super::frame::{HEADER, Header, Kind};
 use super::identity::{Fingerprint, TlsIdentity};
 use super::stream::{StreamError, TlsStream};
@@ -238,30 +239,25 @@ pub fn dial(
     session: &SessionName,
     deadline: Instant,
 ) -> Result<TlsStream, StreamError> {
-    dial_unless(
-        &|| false,
+    let peer = Peer {
         address,
-        identity,
-        peer,
-        purpose,
-        session,
-        deadline,
-    )
+        fingerprint: peer,
+    };
+    dial_unless(&|| false, peer, identity, purpose, session, deadline)
 }
 
 /// As [`dial`]; gives up within a fifth of a second once `over`, if nobody listens.
 pub(super) fn dial_unless(
     over: Over<'_>,
-    address: SocketAddr,
+    peer: Peer,
     identity: &TlsIdentity,
-    peer: Fingerprint,
     purpose: Purpose,
     session: &SessionName,
     deadline: Instant,
 ) -> Result<TlsStream, StreamError> {
     let mut pause = Duration::from_millis(2);
     loop {
-        match dial_once(address, identity, peer, purpose, session, deadline) {
+        match dial_once(peer, identity, purpose, session, deadline) {
             // Nobody listens yet, or it stopped listening just now.
             Err(StreamError::Io(_) | StreamError::Closed)
                 if Instant::now() + pause < deadline && !over() =>
@@ -275,14 +271,13 @@ pub(super) fn dial_unless(
 }
 
 fn dial_once(
-    address: SocketAddr,
+    peer: Peer,
     identity: &TlsIdentity,
-    peer: Fingerprint,
     purpose: Purpose,
     session: &SessionName,
     deadline: Instant,
 ) -> Result<TlsStream, StreamError> {
-    let mut stream = TlsStream::connect(address, identity, peer, deadline)?;
+    let mut stream = TlsStream::connect(peer.address, identity, peer.fingerprint, deadline)?;
     let mut hello = first(Kind::Hello, session, 33).to_bytes().to_vec();
     hello.extend_from_slice(session);
     hello.push(purpose as u8);

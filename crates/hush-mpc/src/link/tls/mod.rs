@@ -140,20 +140,9 @@ impl TlsLink {
             let threads: Vec<_> = others
                 .iter()
                 .map(|&peer| {
-                    let Peer {
-                        address,
-                        fingerprint,
-                    } = peers[peer];
+                    let peer = peers[peer];
                     scope.spawn(move || {
-                        dial_unless(
-                            over,
-                            address,
-                            identity,
-                            fingerprint,
-                            Purpose::Link,
-                            session,
-                            deadline,
-                        )
+                        dial_unless(over, peer, identity, Purpose::Link, session, deadline)
                     })
                 })
                 .collect();
