@@ -8,6 +8,7 @@ pub mod securenn;
 use hush_simd::words::Word;
 
 use crate::MpcError;
+use crate::link::Link;
 use crate::share::{Bits, Share};
 
 /// A way to compute on shares. All parties call the same functions with the same public arguments
@@ -217,6 +218,26 @@ pub enum Kernel {
     BitsToWords(usize, usize),
     /// [`Protocol::shuffle`] of elements.
     Shuffle(usize),
+}
+
+/// Refuses links among other than three parties.
+fn check_three(link: &dyn Link) -> Result<(), MpcError> {
+    match link.parties() {
+        3 => Ok(()),
+        found => Err(MpcError::Parties { needed: 3, found }),
+    }
+}
+
+/// Refuses elements that are no whole rows.
+fn check_rows(elements: usize, row: usize) -> Result<(), MpcError> {
+    if row > 0 && elements.is_multiple_of(row) {
+        return Ok(());
+    }
+    Err(MpcError::Count {
+        what: "elements of whole rows",
+        expected: elements.next_multiple_of(row.max(1)),
+        found: elements,
+    })
 }
 
 /// Refuses operands that do not belong together.

@@ -8,6 +8,7 @@ use hush_simd::words::Word;
 
 use super::{DEALER, Role, Table, part};
 use crate::MpcError;
+use crate::protocol::check_rows;
 use crate::protocol::rep3::{order, permuted};
 use crate::session::round;
 use crate::share::Share;
@@ -21,14 +22,7 @@ pub(super) fn shuffle<W: Word>(
     share: &Share<W>,
     row: usize,
 ) -> Result<Share<W>, MpcError> {
-    if row == 0 || !share.len().is_multiple_of(row) {
-        let (expected, found) = (share.len().next_multiple_of(row.max(1)), share.len());
-        return Err(MpcError::Count {
-            what: "elements of whole rows",
-            expected,
-            found,
-        });
-    }
+    check_rows(share.len(), row)?;
     let count = share.len();
     let mut own = part(share).to_vec();
     for turn in 0..2 {

@@ -33,7 +33,7 @@ use hush_simd::Isa;
 use hush_simd::words::{Word, vectorized};
 use rand_core::CryptoRng;
 
-use super::{BilinearMap, Cost, Parties, Protocol, check_lengths};
+use super::{BilinearMap, Cost, Parties, Protocol, check_lengths, check_three};
 use crate::MpcError;
 use crate::link::Link;
 use crate::session::Session;
@@ -57,10 +57,7 @@ impl Rep3 {
         name: &[u8],
         random: &mut (impl CryptoRng + ?Sized),
     ) -> Result<Self, MpcError> {
-        if link.parties() != 3 {
-            let found = link.parties();
-            return Err(MpcError::Parties { needed: 3, found });
-        }
+        check_three(&*link)?;
         Ok(Self {
             session: Session::establish(link, name, random)?,
         })

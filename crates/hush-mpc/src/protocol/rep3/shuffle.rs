@@ -7,6 +7,7 @@ use hush_simd::words::Word;
 
 use super::Ring;
 use crate::MpcError;
+use crate::protocol::check_rows;
 use crate::session::round;
 use crate::share::Share;
 
@@ -38,14 +39,7 @@ pub(super) fn shuffle<W: Word>(
     share: &Share<W>,
     row: usize,
 ) -> Result<Share<W>, MpcError> {
-    if row == 0 || !share.len().is_multiple_of(row) {
-        let (expected, found) = (share.len().next_multiple_of(row.max(1)), share.len());
-        return Err(MpcError::Count {
-            what: "elements of whole rows",
-            expected,
-            found,
-        });
-    }
+    check_rows(share.len(), row)?;
     let mut share = share.clone();
     for first in 0..3 {
         let mut result = None;
