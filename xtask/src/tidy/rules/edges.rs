@@ -132,6 +132,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hush-keys",
             "hush-mpc",
             "hush-onnx",
+            "hush-party",
             "hush-program",
             "hush-runtime",
             "hush-server",
