@@ -80,6 +80,7 @@ targets! {
     grpc_stream,
     token,
     onnx,
+    frame,
     job,
     shared_graph,
     aggregation,

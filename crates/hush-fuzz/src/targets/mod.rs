@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     grpc::STREAM,
     token::TOKEN,
     onnx::ONNX,
+    parties::FRAME,
     parties::JOB,
     parties::SHARED_GRAPH,
     parties::AGGREGATION,

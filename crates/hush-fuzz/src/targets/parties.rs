@@ -7,7 +7,7 @@ use hush_graph::{Function, GraphBuilder, Operator, Shape, Tensor};
 use hush_mpc::calculation::{
     Calculation, CalculationLiteral, NetworkSpec, Operation, OutputLiteral, Statement, Value,
 };
-use hush_mpc::link::tls::Fingerprint;
+use hush_mpc::link::tls::{Fingerprint, is_frame};
 use hush_mpc::training::LayerSpec;
 use hush_party::{Configuration, Input, Job, JobLiteral, Kept, Output, Party, Program, Role};
 use rand_chacha::ChaCha20Rng;
@@ -26,6 +26,27 @@ fn parties() -> Configuration {
     let parties = (0..).zip(names).map(party).collect();
     Configuration::new(parties).expect("five parties")
 }
+
+/// What arrives on a connection between computing parties.
+pub(super) const FRAME: Target = Target {
+    name: "frame",
+    seeds: || {
+        let frame = |kind: u8, length: u8, body: usize| {
+            let mut header = [0; 32];
+            header[..8].copy_from_slice(b"8 bytes!");
+            (header[24], header[31]) = (length, kind);
+            [&header[..], &vec![1; body]].concat()
+        };
+        // A first frame, a message, a heartbeat, and a failure.
+        vec![
+            frame(1, 33, 33),
+            frame(3, 200, 200),
+            frame(4, 0, 0),
+            frame(5, 48, 48),
+        ]
+    },
+    run: is_frame,
+};
 
 /// What a party is asked to take part in, by somebody whom it knows.
 pub(super) const JOB: Target = Target {

@@ -195,6 +195,25 @@ pub(super) fn parse_report(
     }
 }
 
+/// Reads a frame as a link of three parties does, with the failure in it if it tells of one: whether it may be one, and
+/// comes back as the same header. For fuzzing.
+pub fn is_frame(bytes: &[u8]) -> bool {
+    let Some((first, body)) = bytes.split_first_chunk::<HEADER>() else {
+        return false;
+    };
+    let Some(header) = Header::parse(first) else {
+        return false;
+    };
+    if header.kind == Kind::Failure {
+        let Some(told) = body.first_chunk::<REPORT>() else {
+            return false;
+        };
+        // Passed on to others, whatever it says.
+        report(&parse_report(told, 1, 3, header.step));
+    }
+    header.to_bytes() == *first
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

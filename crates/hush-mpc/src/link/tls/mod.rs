@@ -25,6 +25,8 @@ use incoming::{Incoming, failure};
 use outgoing::Outgoing;
 
 pub use acceptor::{Acceptor, Purpose, SessionName, dial};
+#[doc(hidden)]
+pub use frame::is_frame;
 pub use identity::{Fingerprint, TlsIdentity};
 pub use stream::{Heard, StreamError, TlsStream};
 

@@ -1,0 +1,3 @@
+#![no_main]
+
+hush_fuzz_targets::fuzz!("frame");
