@@ -11,9 +11,10 @@ use hush_mpc::calculation::{
 use hush_mpc::training::{LayerSpec, Loss, Network, Optimizer, OptimizerSpec, SigmoidKind};
 use hush_mpc::{Cost, Fixed, Protocol, Secret};
 
+/// Smooth, as the last bits of each step are random: they would decide for samples where a ReLU bends.
 const LAYERS: [LayerSpec; 3] = [
     LayerSpec::Dense { units: 6 },
-    LayerSpec::Relu,
+    LayerSpec::Sigmoid(SigmoidKind::Accurate),
     LayerSpec::Dense { units: 2 },
 ];
 
@@ -38,7 +39,7 @@ fn training(rows: usize, fit: impl Fn(Fit) -> Fit) -> Calculation {
             labels: Value(2),
             loss: Loss::CrossEntropy,
             optimizer: OptimizerSpec::Sgd {
-                learning_rate: 0.2,
+                learning_rate: 0.8,
                 momentum: 0.5,
             },
             weight_decay: 0.01,
@@ -81,6 +82,20 @@ fn clouds(random: &mut Random, rows: usize) -> Vec<Array> {
     ]
 }
 
+fn distance(found: &[f64], expected: &[f64]) -> f64 {
+    let pairs = found.iter().zip(expected);
+    pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+}
+
+/// All weights and biases.
+fn opened_weights(protocol: &mut dyn Protocol<u64>, network: &Network<u64>) -> Vec<f64> {
+    let parameters: Vec<_> = network.parameters().into_iter().cloned().collect();
+    let opened = parameters
+        .iter()
+        .map(|parameter| opened(protocol, parameter));
+    opened.flatten().collect()
+}
+
 #[test]
 fn a_calculation_trains_as_the_library_does() {
     let rows = 40;
@@ -106,23 +121,17 @@ fn a_calculation_trains_as_the_library_does() {
             assert_eq!(steps.last(), Some(&(22, 22)), "7 statements and 15 steps");
             let mut network = Network::new(protocol, &[4], &LAYERS, fixed, 7).unwrap();
             let spec = OptimizerSpec::Sgd {
-                learning_rate: 0.2,
+                learning_rate: 0.8,
                 momentum: 0.5,
             };
             let mut optimizer = Optimizer::new(spec, 0.01);
             let loss = Loss::CrossEntropy;
             let both = (&x, &labels);
+            let initial = opened_weights(protocol, &network);
             network
                 .fit(protocol, &mut optimizer, loss, both, (16, 5), |_| {})
                 .unwrap();
-            let direct: Vec<f64> = network
-                .parameters()
-                .into_iter()
-                .cloned()
-                .collect::<Vec<_>>()
-                .iter()
-                .flat_map(|parameter| opened(protocol, parameter))
-                .collect();
+            let direct = (initial, opened_weights(protocol, &network));
             let predicted = network.predict(protocol, &x).unwrap();
             let mean = loss.mean(protocol, &predicted, &labels).unwrap();
             let of_calculation: Vec<Vec<f64>> =
@@ -134,9 +143,10 @@ fn a_calculation_trains_as_the_library_does() {
             panic!("three results")
         };
         assert_eq!((losses.len(), predicted.len()), (5, rows * 2));
-        for (found, expected) in weights.iter().zip(direct) {
-            assert!((found - expected).abs() < 5e-3, "{found}, not {expected}");
-        }
+        let (initial, direct) = direct;
+        let (apart, way) = (distance(weights, direct), distance(initial, direct));
+        println!("{kind:?}: {apart:.5} apart after a way of {way:.3}");
+        assert!(500.0 * apart < way, "{kind:?}: {apart} apart after {way}");
         assert!((losses[4] - mean).abs() < 5e-3, "{losses:?}, then {mean}");
         assert!(losses[4] < 0.6 * losses[0], "{losses:?}");
         let bytes = results.iter().map(|result| result.3.bytes).sum();
@@ -334,11 +344,7 @@ fn a_training_goes_on_from_its_checkpoint() {
             [0, 1, 2].map(|place| opened(protocol, &results[place]))
         });
         let [straight, resumed, forgetful] = &results[0];
-        let distance = |weights: &[f64]| {
-            let pairs = weights.iter().zip(straight);
-            pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-        };
-        let (resumed, forgetful) = (distance(resumed), distance(forgetful));
+        let (resumed, forgetful) = (distance(resumed, straight), distance(forgetful, straight));
         println!(
             "{optimizer:?}: {resumed:.5} from the straight training, {forgetful:.5} without its state"
         );
