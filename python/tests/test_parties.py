@@ -97,7 +97,7 @@ def test_a_training_of_one_session_goes_on_in_the_next(folder: Path) -> None:
         with connect(folder) as parties:
             x = parties.private("x", (ROWS, 3), owner="hospital")
             y = parties.private("y", (ROWS,), owner="hospital")
-            model = mpc.Sequential([mpc.Dense(4, activation="relu"), mpc.Dense(1, activation="sigmoid")], seed=5)
+            model = mpc.Sequential([mpc.Dense(4, activation="sigmoid"), mpc.Dense(1, activation="sigmoid")], seed=5)
             model.compile(mpc.SGD(0.1, momentum=0.9), "binary_crossentropy")
             if steps is not None:
                 model.load("network", steps=steps)
