@@ -247,7 +247,7 @@ fn a_server_that_is_killed_ends_the_session_for_everybody_by_its_name() {
         assert!(begun.elapsed() < Duration::from_secs(60), "no session");
         std::thread::sleep(Duration::from_millis(5));
     }
-    std::thread::sleep(Duration::from_millis(1200));
+    std::thread::sleep(Duration::from_millis(700));
     running.0[1].kill().unwrap();
     running.0[1].wait().unwrap();
 

@@ -103,6 +103,7 @@ class Sequential:
         self._network: _hushml.SecretHandle | None = None
         self._parties: Parties | None = None
         self._from: tuple[str, str | PathLike[str], int | None] | None = None
+        self._steps: int | None = 0
         self._last: str | None = None
 
     def compile(
@@ -125,6 +126,7 @@ class Sequential:
             raise HushError(f"there is no loss `{loss}`", f"use one of {', '.join(LOSSES)}")
         self._optimizer, self._loss, self._sigmoid = optimizer, loss, sigmoid
         self._network = None
+        self._steps = 0
         return self
 
     def _specs(self, shape: tuple[int, ...]) -> list[Spec]:
@@ -157,8 +159,10 @@ class Sequential:
             shape = x.shape[1:]
             specs = self._specs(shape)
             network = _hushml.new_network(parties._world, list(shape), specs, self._seed)
+            self._steps = 0
             if self._from is not None:
                 name, folder, steps = self._from
+                self._steps = steps or 0
                 count = _hushml.network_weight_count(parties._world, network)
                 weights = parties.load(name, (count,), folder=folder)
                 _hushml.network_set_weights(parties._world, network, weights._handle)
@@ -224,6 +228,7 @@ class Sequential:
         opened = None if reveal_loss_to is None else losses.reveal_to(reveal_loss_to, "losses")
         if not here and stop_below is None:
             steps = epochs * -(-len(x) // batch_size)
+        self._steps = self._steps + steps if self._steps is not None and steps else None
         history = History(steps, _losses=opened)
         if here:
             history.seconds = time.perf_counter() - began
@@ -280,15 +285,24 @@ class Sequential:
             raise HushError(f"the weights have the shapes {shapes}, not {found}")
         vector = concatenate([weight.reshape(-1) for weight in weights])
         _hushml.network_set_weights(parties._world, network, vector._handle)
+        self._steps = 0
 
     def reveal_weights_to(self, receiver: str) -> list[NDArray[np.float64] | Revealed[NDArray[np.float64]]]:
         """Opens weights and biases to one party and nobody else."""
         return [weight.reveal_to(receiver, f"weights{place}") for place, weight in enumerate(self.weights)]
 
+    @property
+    def steps(self) -> int:
+        """Batches that the optimizer has seen, those before a checkpoint included."""
+        if self._steps is None:
+            raise HushError("real parties that may stop early do not tell how many steps they took", "train without `stop_below`")
+        return self._steps
+
     def keep(self, name: str, *, optimizer: bool = False, folder: str | PathLike[str] = ".") -> None:
         """Keeps the weights in shares under a name: with real parties at the servers, as their policies say, where
         ``hush mpc serve`` predicts with them; with parties of this process in files of the folder. With ``optimizer``,
-        what it remembers from step to step is kept beside them, as ``name.optimizer``."""
+        what it remembers from step to step is kept beside them, as ``name.optimizer``; :meth:`load` asks for
+        :attr:`steps`, too."""
         parties, network = self._built()
         weights = SecretTensor(parties, _hushml.network_weights(parties._world, network))
         parties.save(weights, name, folder=folder)
@@ -298,7 +312,8 @@ class Sequential:
 
     def load(self, name: str, *, steps: int | None = None, folder: str | PathLike[str] = ".") -> Sequential:
         """Begins with the weights that were kept under this name, in an earlier session or process. With ``steps``, the
-        training goes on where it ended after so many (:attr:`History.steps`): the optimizer was kept too."""
+        training goes on where it ended after so many (:attr:`steps` of the model that was kept): the optimizer was kept
+        too."""
         self._from, self._network = (name, folder, steps), None
         return self
 

@@ -114,7 +114,7 @@ impl<W: Word> Optimizer<W> {
     /// step. Its type is theirs, but only [`Optimizer::resume`] knows how large the numbers in it are.
     ///
     /// # Errors
-    /// If the optimizer keeps nothing from step to step.
+    /// If a share cannot be made of zeros.
     pub fn state(
         spec: OptimizerSpec,
         optimizer: Option<&Self>,
